@@ -1,0 +1,345 @@
+#include "core/decide.h"
+
+#include <inttypes.h>
+
+#include "core/reactions.h"
+
+const struct method_def method_defs[N_METHODS] = {
+#define COMMAND(n, wire, knd, res, strm, path, errs, evs, text)                                                        \
+	[METHOD_##n] = { wire, knd,           METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_FIELD, STREAM_##strm,     \
+		         offsetof(struct n, path), errs,           evs,        text },
+#define COMMAND_NEW(n, wire, knd, res, strm, errs, evs, text)                                                          \
+	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_NEW, STREAM_##strm, 0, errs, evs, text },
+#define COMMAND_MANY(n, wire, knd, res, errs, evs, text)                                                               \
+	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_MANY, 0, 0, errs, evs, text },
+#define COMMAND_ADMIN(n, wire, knd, res, errs, evs, text)                                                              \
+	[METHOD_##n] = { wire, knd, METHOD_COMMAND, METHOD_ADMIN, record_##n, record_##res, ADDRESS_MANY, 0, 0, errs, evs, text },
+#define QUERY(n, wire, knd, errs, text)                                                                                \
+	[METHOD_##n] = { wire, knd, METHOD_QUERY, 0, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, "", text },
+#define QUERY_WORKER(n, wire, knd, errs, text)                                                                         \
+	[METHOD_##n] = { wire, knd, METHOD_QUERY, QUERY_IN_WORKER, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, "", text },
+#define SERVICE(n, wire, flgs, errs, evs, text)                                                                        \
+	[METHOD_##n] = { wire, NULL, METHOD_SERVICE, flgs, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, evs, text },
+#include "core/schema/all.def"
+};
+
+/* ---- looking methods up ---- */
+
+/* Open addressing over the names; filled at first use by the loop thread, before others start. */
+enum { NAME_SLOTS = 1024 };
+static struct {
+	uint16_t first; /* method + 1; 0: empty */
+	uint16_t n;
+} name_slots[NAME_SLOTS];
+
+static unsigned name_hash(struct slice s)
+{
+	const uint8_t *p = s.base;
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ p[i]) * 16777619u;
+	return h % NAME_SLOTS;
+}
+
+static unsigned find_slot(struct slice name)
+{
+	unsigned i = name_hash(name);
+
+	while (name_slots[i].first != 0 && !slice_is(name, method_defs[name_slots[i].first - 1].name))
+		i = (i + 1) % NAME_SLOTS;
+	return i;
+}
+
+__attribute__((constructor)) static void fill_slots(void)
+{
+	_Static_assert(N_METHODS * 2 < NAME_SLOTS, "room in the name table");
+	for (unsigned m = 0; m < N_METHODS; m++) {
+		unsigned i = find_slot(slice_str(method_defs[m].name));
+
+		if (name_slots[i].first == 0)
+			name_slots[i].first = (uint16_t)(m + 1);
+		assert(m == name_slots[i].first - 1u + name_slots[i].n); /* kinds of a method stand together */
+		name_slots[i].n++;
+	}
+}
+
+unsigned methods_by_name(struct slice name, enum method_id *ret_first)
+{
+	unsigned i = find_slot(name);
+
+	if (name_slots[i].first == 0)
+		return 0;
+	*ret_first = (enum method_id)(name_slots[i].first - 1);
+	return name_slots[i].n;
+}
+
+/* ---- streams ---- */
+
+/* The value of a stream's key field: a text, or (text absent) an integer. */
+static void stream_key_value(enum stream_key key, const void *field, int64_t *ret_int, struct slice *ret_text)
+{
+	*ret_text = SLICE_NULL;
+	*ret_int = 0;
+	switch (key) {
+	case STREAM_KEY_NONE:
+		break;
+	case STREAM_KEY_UID:
+	case STREAM_KEY_INT:
+	case STREAM_KEY_CID:
+	case STREAM_KEY_U64:
+		memcpy(ret_int, field, 8);
+		break;
+	case STREAM_KEY_KEY:
+		*ret_text = *(const struct slice *)field;
+		break;
+	}
+}
+
+void stream_row(enum stream_id stream, const void *field, struct key *ret)
+{
+	struct slice text;
+	int64_t v;
+
+	stream_key_value(stream_defs[stream].key, field, &v, &text);
+	key_begin(ret);
+	if (text.base != NULL)
+		key_put_TEXT(ret, text);
+	else if (stream_defs[stream].key == STREAM_KEY_CID)
+		key_put_I64(ret, v);
+	else
+		key_put_U64(ret, (uint64_t)v);
+}
+
+static size_t print_int(char *to, int64_t v)
+{
+	char digits[20];
+	size_t n = 0, len = 0;
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do
+		digits[n++] = (char)('0' + u % 10);
+	while ((u /= 10) > 0);
+	if (v < 0)
+		to[len++] = '-';
+	while (n > 0)
+		to[len++] = digits[--n];
+	return len;
+}
+
+struct slice stream_name(enum stream_id stream, const void *field, struct arena *arena)
+{
+	const struct stream_def *def = &stream_defs[stream];
+	size_t n = strlen(def->prefix);
+	struct slice text;
+	int64_t v;
+	char *p;
+
+	stream_key_value(def->key, field, &v, &text);
+	p = arena_take(arena, n + 1 + (text.base ? text.len : 20));
+	if (p == NULL)
+		return SLICE_LIT("");
+	memcpy(p, def->prefix, n);
+	if (def->key == STREAM_KEY_NONE)
+		return slice_of(p, n);
+	p[n++] = ':';
+	if (text.base == NULL)
+		return slice_of(p, n + print_int(p + n, v));
+	memcpy(p + n, text.base, text.len);
+	return slice_of(p, n + text.len);
+}
+
+void decision_address(struct decision *d, enum stream_id stream, const void *field)
+{
+	d->addressed = true;
+	d->stream = stream;
+	stream_row(stream, field, &d->stream_row);
+}
+
+/* ---- emitting ---- */
+
+void decision_init(struct decision *d, struct state *s, const struct origin *origin, const struct decide_ops *ops,
+                   void *arg, int64_t now, uint64_t first_seq, struct err *err)
+{
+	*d = (struct decision){ .state = s,
+		                .arena = s->arena,
+		                .origin = origin,
+		                .ops = ops,
+		                .arg = arg,
+		                .now = now,
+		                .first_seq = first_seq,
+		                .err = err };
+}
+
+static struct event *next_event(struct decision *d)
+{
+	struct event *more;
+	size_t cap;
+
+	if (d->n_events == COMMIT_EVENTS_MAX) {
+		err_set(d->err, E_LIMIT_EXCEEDED, "more than %d events in one commit", COMMIT_EVENTS_MAX);
+		err_detail_int(d->err, "limit", COMMIT_EVENTS_MAX);
+		return NULL;
+	}
+	if (d->n_events < d->cap_events)
+		return &d->events[d->n_events];
+	cap = d->cap_events ? d->cap_events * 4 : 8;
+	more = arena_take(d->arena, cap * sizeof(*more));
+	if (more == NULL) {
+		err_set(d->err, E_LIMIT_EXCEEDED, "the commit is too large");
+		return NULL;
+	}
+	if (d->n_events > 0)
+		memcpy(more, d->events, d->n_events * sizeof(*more));
+	d->events = more;
+	d->cap_events = cap;
+	return &d->events[d->n_events];
+}
+
+void emit(struct decision *d, enum event_type type, const void *data)
+{
+	const struct event_def *def = &event_defs[type];
+	size_t size = def->record()->size;
+	const void *stream_field = (const uint8_t *)data + def->key_offset;
+	struct event *ev;
+	struct key row;
+	void *copy;
+
+	if (d->failed)
+		return;
+	ev = next_event(d);
+	copy = arena_take(d->arena, size);
+	if (ev == NULL || copy == NULL) {
+		if (ev != NULL)
+			err_set(d->err, E_LIMIT_EXCEEDED, "the commit is too large");
+		d->failed = true;
+		return;
+	}
+	memcpy(copy, data, size);
+	stream_row(def->stream, stream_field, &row);
+	*ev = (struct event){ .type = type,
+		              .seq = d->first_seq + d->n_events,
+		              .commit = d->first_seq,
+		              .version = row_version(d->state, stream_defs[def->stream].table, &row) + 1,
+		              .cause = d->cause,
+		              .at = d->now,
+		              .stream = stream_name(def->stream, stream_field, d->arena),
+		              .actor = d->origin->actor,
+		              .method = d->origin->method,
+		              .key = d->n_events == d->command_first ? d->origin->key : SLICE_NULL,
+		              .data = copy };
+	d->n_events++;
+	d->ops->fold(d->arg, ev);
+}
+
+int settle(struct decision *d)
+{
+	while (d->settled < d->n_events && !d->failed) {
+		/* emitting may move the array */
+		struct event ev = d->events[d->settled++];
+
+		d->cause = ev.seq;
+		react(d, &ev);
+	}
+	d->cause = 0;
+	return d->failed ? (int)d->err->code : 0;
+}
+
+/* ---- reading events ---- */
+
+static void add_user(int64_t id, int64_t *ret, size_t *n, size_t max)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (ret[i] == id)
+			return;
+	if (*n < max)
+		ret[(*n)++] = id;
+}
+
+static void collect_users(const struct record *r, const void *obj, int64_t *ret, size_t *n, size_t max)
+{
+	for (unsigned i = 0; i < r->n_fields; i++) {
+		const struct field *f = &r->fields[i];
+		const uint8_t *p = (const uint8_t *)obj + f->offset;
+		const struct list *l = (const void *)p;
+
+		if (f->flags & FIELD_DERIVED || (f->has != 0 && !*(const bool *)((const uint8_t *)obj + f->has)))
+			continue;
+		if (f->shape == SHAPE_NEST || f->shape == SHAPE_FLAT)
+			collect_users(f->sub(), p, ret, n, max);
+		else if (f->shape == SHAPE_SCALAR && f->kind == KIND_UID)
+			add_user(*(const int64_t *)p, ret, n, max);
+		else if (f->shape == SHAPE_LIST && f->kind == KIND_UID)
+			for (size_t k = 0; k < l->n; k++)
+				add_user(((const int64_t *)l->v)[k], ret, n, max);
+		else if (f->shape == SHAPE_LIST_OF)
+			for (size_t k = 0; k < l->n; k++)
+				collect_users(f->sub(), (const uint8_t *)l->v + k * f->sub()->size, ret, n, max);
+	}
+}
+
+size_t event_users(enum event_type type, const void *data, int64_t *ret, size_t max)
+{
+	size_t n = 0;
+
+	collect_users(event_defs[type].record(), data, ret, &n, max);
+	return n;
+}
+
+const void *event_data(enum event_type type, struct slice packed, struct arena *arena)
+{
+	const struct record *r = event_defs[type].record();
+	void *data = arena_take(arena, r->size);
+	struct mp m = mp_of(packed);
+
+	if (data == NULL || !record_get(&m, r, data, arena))
+		return NULL;
+	return data;
+}
+
+bool event_from_stored(struct slice bytes, struct arena *arena, struct event *ret, struct envelope *env)
+{
+	enum event_type type;
+
+	if (!envelope_decode(bytes, env))
+		return false;
+	type = event_by_tag(env->tag);
+	if (type == N_EVENTS)
+		return false;
+	*ret = (struct event){ .type = type,
+		               .seq = env->seq,
+		               .commit = env->commit,
+		               .version = env->version,
+		               .cause = env->cause,
+		               .at = env->at,
+		               .stream = env->stream,
+		               .actor = env->actor,
+		               .method = env->method,
+		               .key = env->key,
+		               .data = event_data(type, env->data, arena) };
+	return ret->data != NULL;
+}
+
+/* ---- running ---- */
+
+int decide(enum method_id m, struct decision *d, const void *params, void *result)
+{
+	int rc;
+
+	switch (m) {
+#define RUN(name)                                                                                                      \
+	case METHOD_##name:                                                                                            \
+		rc = decide_##name(d, params, result);                                                                 \
+		break;
+#define COMMAND(name, wire, kind, result, stream, path, errors, events, doc) RUN(name)
+#define COMMAND_NEW(name, wire, kind, result, stream, errors, events, doc) RUN(name)
+#define COMMAND_MANY(name, wire, kind, result, errors, events, doc) RUN(name)
+#include "core/schema/all.def"
+	default:
+		assert(!"not a command");
+		return E_INTERNAL;
+	}
+	if (rc == 0)
+		rc = settle(d);
+	return rc;
+}

@@ -1,0 +1,150 @@
+#include "core/err.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/mp.h"
+
+static const struct {
+	const char *name;
+	const char *when;
+} codes[E_COUNT] = {
+#define ERR(code, wire, w) [E_##code] = { wire, w },
+	ERR_LIST(ERR)
+#undef ERR
+};
+
+const char *err_name(enum err_code code)
+{
+	assert(code > E_OK && code < E_COUNT);
+	return codes[code].name;
+}
+
+const char *err_when(enum err_code code)
+{
+	assert(code > E_OK && code < E_COUNT);
+	return codes[code].when;
+}
+
+enum err_code err_by_name(struct slice name)
+{
+	for (int i = 1; i < E_COUNT; i++)
+		if (slice_is(name, codes[i].name))
+			return (enum err_code)i;
+	return E_OK;
+}
+
+static void set_text(struct err *err, enum err_code code, const char *fmt, va_list ap)
+{
+	err->code = code;
+	err->details_len = 0;
+	err->n_details = 0;
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+}
+
+int err_set(struct err *err, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	assert(code > E_OK && code < E_COUNT);
+	va_start(ap, fmt);
+	set_text(err, code, fmt, ap);
+	va_end(ap);
+	return (int)code;
+}
+
+int err_field(struct err *err, const char *field, const char *fmt, ...)
+{
+	char reason[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	err_set(err, E_INVALID_ARGUMENT, "%s: %s", field, reason);
+	err_detail_text(err, "field", slice_str(field));
+	err_detail_text(err, "reason", slice_str(reason));
+	return E_INVALID_ARGUMENT;
+}
+
+int err_missing(struct err *err, const char *kind, int64_t id)
+{
+	err_set(err, E_NOT_FOUND, "no %s %" PRId64, kind, id);
+	err_detail_text(err, "kind", slice_str(kind));
+	err_detail_int(err, "id", id);
+	return E_NOT_FOUND;
+}
+
+int err_missing_text(struct err *err, const char *kind, struct slice id)
+{
+	err_set(err, E_NOT_FOUND, "no %s \"%.*s\"", kind, SLICE_FMT(id));
+	err_detail_text(err, "kind", slice_str(kind));
+	err_detail_text(err, "id", id);
+	return E_NOT_FOUND;
+}
+
+int err_wrap(struct err *err, const char *fmt, ...)
+{
+	char what[sizeof(err->text)], inner[sizeof(err->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	memcpy(inner, err->text, sizeof(inner));
+	if ((size_t)snprintf(err->text, sizeof(err->text), "%s: %s", what, inner) >= sizeof(err->text))
+		err->text[sizeof(err->text) - 1] = '\0';
+	return (int)err->code;
+}
+
+/* Appends one packed pair to the details if both fit. */
+static void add_pair(struct err *err, const char *key, struct slice packed)
+{
+	struct buf b;
+
+	buf_init(&b, sizeof(err->details));
+	mp_put_text(&b, slice_str(key));
+	buf_append(&b, packed.base, packed.len);
+	if (!b.failed && err->details_len + b.len <= sizeof(err->details)) {
+		memcpy(err->details + err->details_len, b.base, b.len);
+		err->details_len = (uint16_t)(err->details_len + b.len);
+		err->n_details++;
+	}
+	buf_free(&b);
+}
+
+void err_detail_raw(struct err *err, const char *key, struct slice packed)
+{
+	add_pair(err, key, packed);
+}
+
+void err_detail_int(struct err *err, const char *key, int64_t v)
+{
+	struct buf b;
+
+	buf_init(&b, 16);
+	mp_put_int64(&b, v);
+	add_pair(err, key, buf_slice(&b));
+	buf_free(&b);
+}
+
+void err_detail_text(struct err *err, const char *key, struct slice v)
+{
+	struct buf b;
+
+	buf_init(&b, sizeof(err->details));
+	mp_put_text(&b, v);
+	add_pair(err, key, buf_slice(&b));
+	buf_free(&b);
+}
+
+void err_detail_points(struct err *err, const char *key, int64_t thousandths)
+{
+	struct buf b;
+
+	buf_init(&b, 16);
+	mp_put_points(&b, thousandths);
+	add_pair(err, key, buf_slice(&b));
+	buf_free(&b);
+}

@@ -1,0 +1,104 @@
+#ifndef CORE_MP_H
+#define CORE_MP_H
+
+#include <endian.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/slice.h"
+
+/*
+ * MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md).
+ *
+ * Writing is msgpack-c's own packer (msgpack/pack_template.h) bound to struct buf: integers take
+ * their shortest form, so equal values have equal bytes.
+ *
+ * Reading is a cursor over borrowed bytes. msgpack-c reads into trees of allocated objects; here
+ * untrusted frames are bounded before anything is allocated, and rows and events are decoded
+ * straight into structs, so nothing is allocated at all.
+ */
+
+/* ---- writing ---- */
+
+#include "core/mp_pack.h"
+
+static inline void mp_put_text(struct buf *b, struct slice s)
+{
+	mp_put_str(b, s.len);
+	buf_append(b, s.base, s.len);
+}
+
+/* nil when absent. */
+static inline void mp_put_text_or_nil(struct buf *b, struct slice s)
+{
+	if (s.base == NULL)
+		mp_put_nil(b);
+	else
+		mp_put_text(b, s);
+}
+
+static inline void mp_put_bool(struct buf *b, bool v)
+{
+	buf_byte(b, v ? 0xc3 : 0xc2);
+}
+
+/* Thousandths as the wire's number: an int when whole, else the nearest float64. */
+void mp_put_points(struct buf *b, int64_t thousandths);
+
+/* ---- reading ---- */
+
+/* A cursor with a sticky failure: after the first value that is cut, malformed or of another kind
+ * `bad` stays set and every later read answers false. */
+struct mp {
+	const uint8_t *p;
+	const uint8_t *end;
+	bool bad;
+};
+
+enum mp_kind { MP_NONE, MP_NIL, MP_BOOL, MP_INT, MP_FLOAT, MP_STR, MP_BIN, MP_ARRAY, MP_MAP, MP_EXT };
+
+static inline struct mp mp_of(struct slice s)
+{
+	return (struct mp){ s.base, (const uint8_t *)s.base + s.len, false };
+}
+
+/* Kind of the next value; MP_NONE at the end or on the byte that is never used (0xc1). */
+enum mp_kind mp_peek(const struct mp *m);
+bool mp_nil(struct mp *m); /* consumes a nil if it is next; never fails */
+bool mp_bool(struct mp *m, bool *ret);
+/* Any integer that fits; a uint64 above INT64_MAX is of another kind for mp_int. */
+bool mp_int(struct mp *m, int64_t *ret);
+bool mp_uint(struct mp *m, uint64_t *ret);
+bool mp_float(struct mp *m, double *ret); /* float32, float64 */
+bool mp_str(struct mp *m, struct slice *ret); /* lent from the source */
+bool mp_bin(struct mp *m, struct slice *ret);
+bool mp_array(struct mp *m, uint32_t *ret_n);
+bool mp_map(struct mp *m, uint32_t *ret_n);
+/* Steps over one value, at most depth levels of nesting. */
+bool mp_skip(struct mp *m, unsigned depth);
+/* The bytes of the next value, stepped over. */
+bool mp_raw(struct mp *m, unsigned depth, struct slice *ret);
+
+/*
+ * Finds the end of one value that arrives in pieces, looking at each byte once. Limits: nesting of
+ * max_depth, and total size `max`; a length or count that could not fit in it is refused at
+ * once, before the bytes arrive.
+ */
+enum { MP_SCAN_DEPTH = 16 };
+struct mp_scan {
+	size_t pos;
+	unsigned depth;
+	unsigned max_depth;
+	uint64_t left[MP_SCAN_DEPTH + 1]; /* values still to come, per level */
+};
+enum mp_scan_result { MP_SCAN_MORE, MP_SCAN_DONE, MP_SCAN_BAD, MP_SCAN_DEEP, MP_SCAN_BIG };
+
+/* max_depth: at most MP_SCAN_DEPTH; a scalar has depth 0. */
+void mp_scan_start(struct mp_scan *s, unsigned max_depth);
+/* bytes: all that has arrived of the value, from its first byte. On DONE s->pos is its length. */
+enum mp_scan_result mp_scan(struct mp_scan *s, struct slice bytes, size_t max);
+
+/* Valid UTF-8 without surrogates or overlong forms (RFC 3629). */
+bool utf8_valid(struct slice s);
+
+#endif

@@ -1,0 +1,811 @@
+#include "core/omap.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <stdlib.h>
+
+#include "core/omap_pool.h"
+
+/*
+ * Each map is a B+tree. A node keeps, beside pointers to its keys, their heads: the 8 bytes after those
+ * that all keys of the node have in common (`skip` of them, copied to `common`), big-endian and padded
+ * with zeros. Comparing heads decides nearly every search, so a descent touches key bytes only where it
+ * ends. `skip` grows when heads are equal and shrinks when a key arrives that differs earlier.
+ *
+ * Keys of inner nodes are the entries themselves (the first of the child to their right): entries live
+ * until the reset.
+ */
+enum { FANOUT = 64, COMMON_MAX = 44, HEIGHT_MAX = 12 };
+
+struct omap_entry {
+	void *value; /* NULL when it is empty or there is none */
+	uint32_t value_len;
+	uint16_t key_len;
+	uint8_t found; /* enum omap_found */
+	bool fresh;    /* of a strict map: absent below */
+	uint8_t key[];
+};
+
+struct omap_node {
+	uint16_t n;
+	uint16_t skip;
+	uint8_t common[COMMON_MAX];
+	struct omap_node *prev, *next; /* of leaves */
+	uint64_t head[FANOUT];
+	struct omap_entry *entry[FANOUT];
+};
+
+/* child[i] holds keys from entry[i - 1] to before entry[i]. */
+struct inner {
+	struct omap_node node;
+	struct omap_node *child[FANOUT + 1];
+};
+
+struct omap {
+	struct omap_node *root;
+	unsigned height; /* inner nodes above a leaf */
+	bool strict;
+	uint64_t rows;
+	uint64_t generation; /* counts keys that appeared */
+};
+
+/* One put or delete: what was there before. */
+struct change {
+	struct omap_entry *entry;
+	void *value;
+	uint32_t value_len;
+	uint16_t map;
+	uint8_t found;
+	uint8_t fresh : 1;
+	uint8_t deletes : 1;
+};
+
+struct omaps {
+	struct pool pool;
+	struct change *changes;
+	size_t n_changes, cap_changes;
+	uint64_t rows;
+	unsigned n_maps;
+	struct omap maps[];
+};
+
+/* The way down to a leaf, for splits. */
+struct path {
+	struct inner *node[HEIGHT_MAX];
+	unsigned at[HEIGHT_MAX];
+	unsigned n;
+	struct omap_node *leaf;
+	unsigned leaf_at;
+};
+
+struct omaps *omaps_new(unsigned n_maps)
+{
+	struct omaps *o = calloc(1, sizeof(*o) + n_maps * sizeof(o->maps[0]));
+
+	if (!o)
+		return NULL;
+	pool_init(&o->pool);
+	o->n_maps = n_maps;
+	return o;
+}
+
+void omaps_free(struct omaps *o)
+{
+	if (!o)
+		return;
+	pool_free(&o->pool);
+	free(o->changes);
+	free(o);
+}
+
+static void map_forget(struct omap *m)
+{
+	*m = (struct omap){ .strict = m->strict, .generation = m->generation + 1 };
+}
+
+void omaps_reset(struct omaps *o)
+{
+	pool_reset(&o->pool);
+	o->n_changes = 0;
+	o->rows = 0;
+	for (unsigned i = 0; i < o->n_maps; i++)
+		map_forget(&o->maps[i]);
+}
+
+void omap_clear(struct omaps *o, unsigned map)
+{
+	assert(map < o->n_maps && o->n_changes == 0);
+	o->rows -= o->maps[map].rows;
+	map_forget(&o->maps[map]);
+}
+
+void omap_make_strict(struct omaps *o, unsigned map)
+{
+	assert(map < o->n_maps && o->maps[map].rows == 0);
+	o->maps[map].strict = true;
+}
+
+uint64_t omaps_rows(const struct omaps *o)
+{
+	return o->rows;
+}
+
+uint64_t omap_rows(const struct omaps *o, unsigned map)
+{
+	assert(map < o->n_maps);
+	return o->maps[map].rows;
+}
+
+uint64_t omaps_bytes(const struct omaps *o)
+{
+	return o->pool.bytes;
+}
+
+/* Searching. */
+
+static struct slice entry_key(const struct omap_entry *e)
+{
+	return slice_of(e->key, e->key_len);
+}
+
+static uint64_t head_of(struct slice key, size_t skip)
+{
+	uint64_t head = 0;
+	size_t left = key.len > skip ? key.len - skip : 0;
+
+	if (left >= 8)
+		memcpy(&head, (const uint8_t *)key.base + skip, 8);
+	else if (left > 0)
+		memcpy(&head, (const uint8_t *)key.base + skip, left);
+	return be64toh(head);
+}
+
+static int cmp_common(const struct omap_node *n, struct slice key)
+{
+	size_t len = key.len < n->skip ? key.len : n->skip;
+	int c = len ? memcmp(key.base, n->common, len) : 0;
+
+	return c ? c : -(key.len < n->skip);
+}
+
+/* How many heads are below h. Without branches to mispredict. */
+static unsigned heads_below(const uint64_t *head, unsigned n, uint64_t h)
+{
+	const uint64_t *at = head;
+
+	if (n == 0)
+		return 0;
+	while (n > 1) {
+		unsigned half = n / 2;
+
+		at += half * (at[half - 1] < h);
+		n -= half;
+	}
+	return (unsigned)(at - head) + (*at < h);
+}
+
+/* Among equal heads from `at` on, by whole keys. */
+static unsigned search_ties(const struct omap_node *n, unsigned at, uint64_t h, struct slice key, bool *ret_exact)
+{
+	unsigned lo = at, hi = at + 1;
+
+	while (hi < n->n && n->head[hi] == h)
+		hi++;
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		int c = slice_cmp(entry_key(n->entry[mid]), key);
+
+		if (c == 0)
+			*ret_exact = true;
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* How many keys of the node are below `key`; *ret_exact: the next is equal. */
+static unsigned node_search(const struct omap_node *n, struct slice key, bool *ret_exact)
+{
+	uint64_t h;
+	unsigned at;
+
+	*ret_exact = false;
+	if (n->skip > 0) {
+		int c = cmp_common(n, key);
+
+		if (c != 0)
+			return c < 0 ? 0 : n->n;
+	}
+	h = head_of(key, n->skip);
+	at = heads_below(n->head, n->n, h);
+	if (at == n->n || n->head[at] != h)
+		return at;
+	return search_ties(n, at, h, key, ret_exact);
+}
+
+/* A search reads a few lines of memory here and there, each waiting for the one before; fetching all
+ * heads takes about as long as fetching one. */
+static void fetch_heads(const struct omap_node *n)
+{
+	for (unsigned i = 0; i < FANOUT; i += 8)
+		__builtin_prefetch(&n->head[i]);
+	__builtin_prefetch(n);
+}
+
+static void fetch_slots(const struct omap_node *n)
+{
+	fetch_heads(n);
+	for (unsigned i = 0; i < FANOUT; i += 8)
+		__builtin_prefetch(&n->entry[i], 1);
+}
+
+static const struct omap_node *find_leaf(const struct omap *m, struct slice key)
+{
+	const struct omap_node *n = m->root;
+
+	for (unsigned h = m->height; h > 0; h--) {
+		bool exact;
+		unsigned at = node_search(n, key, &exact);
+
+		n = ((const struct inner *)n)->child[at + exact];
+	}
+	return n;
+}
+
+static enum omap_found entry_value(const struct omap_entry *e, struct slice *ret)
+{
+	if (e->found == OMAP_VALUE)
+		*ret = slice_of(e->value ? e->value : "", e->value_len);
+	return e->found;
+}
+
+enum omap_found omap_get(const struct omaps *o, unsigned map, struct slice key, struct slice *ret)
+{
+	const struct omap *m = &o->maps[map];
+	const struct omap_node *leaf;
+	bool exact;
+	unsigned at;
+
+	assert(map < o->n_maps);
+	if (m->rows == 0)
+		return OMAP_NOTHING;
+	leaf = find_leaf(m, key);
+	fetch_heads(leaf);
+	at = node_search(leaf, key, &exact);
+	return exact ? entry_value(leaf->entry[at], ret) : OMAP_NOTHING;
+}
+
+void omap_probe_start(struct omap_probe *p, const struct omaps *o, unsigned map)
+{
+	const struct omap *m = &o->maps[map];
+
+	assert(map < o->n_maps);
+	p->node = m->rows > 0 ? m->root : NULL;
+	p->height = m->height;
+	if (p->node)
+		fetch_heads(p->node);
+}
+
+bool omap_probe_step(struct omap_probe *p, struct slice key)
+{
+	bool exact;
+	unsigned at;
+
+	if (p->node && p->height > 0) {
+		at = node_search(p->node, key, &exact);
+		p->node = ((const struct inner *)p->node)->child[at + exact];
+		if (--p->height > 0)
+			fetch_heads(p->node);
+		else
+			fetch_slots(p->node);
+	} else {
+		p->node = NULL;
+	}
+	return p->node != NULL;
+}
+
+/* Growing. */
+
+static struct omap_node *node_new(struct omaps *o, bool leaf)
+{
+	size_t size = leaf ? sizeof(struct omap_node) : sizeof(struct inner);
+	struct omap_node *n = pool_take(&o->pool, size, 64);
+
+	if (n) {
+		n->n = 0;
+		n->skip = 0;
+		n->prev = n->next = NULL;
+	}
+	return n;
+}
+
+static unsigned common_len(const uint8_t *a, const uint8_t *b, size_t max)
+{
+	unsigned n = 0;
+
+	while (n < max && a[n] == b[n])
+		n++;
+	return n;
+}
+
+static void set_skip(struct omap_node *n, unsigned skip)
+{
+	n->skip = (uint16_t)skip;
+	for (unsigned i = 0; i < n->n; i++)
+		n->head[i] = head_of(entry_key(n->entry[i]), skip);
+}
+
+/* Makes sure that the key shares what the keys of the node have in common. */
+static void admit(struct omap_node *n, struct slice key)
+{
+	if (n->skip > 0 && cmp_common(n, key) != 0)
+		set_skip(n, common_len(n->common, key.base, key.len < n->skip ? key.len : n->skip));
+}
+
+/* For a node with equal heads: skips all that its keys have in common. */
+static void sharpen(struct omap_node *n)
+{
+	const struct omap_entry *first = n->entry[0], *last = n->entry[n->n - 1];
+	unsigned skip, max = COMMON_MAX;
+
+	max = first->key_len < max ? first->key_len : max;
+	max = last->key_len < max ? last->key_len : max;
+	skip = common_len(first->key, last->key, max);
+	if (skip <= n->skip)
+		return;
+	memcpy(n->common, first->key, skip);
+	set_skip(n, skip);
+}
+
+static bool has_ties(const struct omap_node *n)
+{
+	for (unsigned i = 1; i < n->n; i++)
+		if (n->head[i - 1] == n->head[i])
+			return true;
+	return false;
+}
+
+static void copy_skip(struct omap_node *to, const struct omap_node *from)
+{
+	to->skip = from->skip;
+	memcpy(to->common, from->common, from->skip);
+}
+
+static void slot_insert(struct omap_node *n, unsigned at, struct omap_entry *e)
+{
+	size_t after = n->n - at;
+
+	assert(n->n < FANOUT);
+	admit(n, entry_key(e));
+	memmove(&n->head[at + 1], &n->head[at], after * sizeof(n->head[0]));
+	memmove(&n->entry[at + 1], &n->entry[at], after * sizeof(n->entry[0]));
+	n->head[at] = head_of(entry_key(e), n->skip);
+	n->entry[at] = e;
+	n->n++;
+	if ((at > 0 && n->head[at - 1] == n->head[at]) || (after > 0 && n->head[at + 1] == n->head[at]))
+		sharpen(n);
+}
+
+static void move_slots(struct omap_node *to, struct omap_node *from, unsigned at)
+{
+	unsigned count = from->n - at;
+
+	memcpy(to->head, &from->head[at], count * sizeof(to->head[0]));
+	memcpy(to->entry, &from->entry[at], count * sizeof(to->entry[0]));
+	to->n = (uint16_t)count;
+	from->n = (uint16_t)at;
+	copy_skip(to, from);
+}
+
+/* Half of a node has more in common than the whole. */
+static void sharpen_half(struct omap_node *n)
+{
+	if (has_ties(n))
+		sharpen(n);
+}
+
+/* Keys that only grow leave full leaves behind. */
+static void leaf_split_insert(struct omap_node *leaf, unsigned at, struct omap_entry *e, struct omap_node *right)
+{
+	unsigned middle = !leaf->next && at == leaf->n ? leaf->n : leaf->n / 2;
+
+	right->next = leaf->next;
+	right->prev = leaf;
+	if (right->next)
+		right->next->prev = right;
+	leaf->next = right;
+	move_slots(right, leaf, middle);
+	if (at >= middle && middle < FANOUT)
+		slot_insert(right, at - middle, e);
+	else if (middle == FANOUT)
+		slot_insert(right, 0, e);
+	else
+		slot_insert(leaf, at, e);
+	sharpen_half(leaf);
+	sharpen_half(right);
+}
+
+static void child_insert(struct inner *in, unsigned at, struct omap_entry *key, struct omap_node *right)
+{
+	size_t after = in->node.n - at;
+
+	memmove(&in->child[at + 2], &in->child[at + 1], after * sizeof(in->child[0]));
+	in->child[at + 1] = right;
+	slot_insert(&in->node, at, key);
+}
+
+/* Returns the key between the halves. */
+static struct omap_entry *inner_split(struct inner *in, struct inner *right)
+{
+	unsigned middle = in->node.n / 2;
+	struct omap_entry *between = in->node.entry[middle];
+
+	move_slots(&right->node, &in->node, middle + 1);
+	memcpy(right->child, &in->child[middle + 1], (right->node.n + 1u) * sizeof(right->child[0]));
+	in->node.n = (uint16_t)middle;
+	sharpen_half(&in->node);
+	sharpen_half(&right->node);
+	return between;
+}
+
+static void find_path(const struct omap *m, struct slice key, struct path *p, bool *ret_exact)
+{
+	struct omap_node *n = m->root;
+	bool exact;
+
+	p->n = m->height;
+	for (unsigned h = m->height; h > 0; h--) {
+		unsigned at = node_search(n, key, &exact) + exact;
+
+		p->node[h - 1] = (struct inner *)n;
+		p->at[h - 1] = at;
+		n = p->node[h - 1]->child[at];
+	}
+	fetch_slots(n);
+	p->leaf = n;
+	p->leaf_at = node_search(n, key, ret_exact);
+}
+
+/* The nodes a split of the leaf needs, taken before anything changes: the leaf's, then those of full
+ * inner nodes above it, then perhaps a root. */
+struct fresh_nodes {
+	struct omap_node *node[HEIGHT_MAX + 2];
+	unsigned n, used;
+};
+
+static bool take_nodes(struct omaps *o, const struct path *p, struct fresh_nodes *f)
+{
+	unsigned h = 0;
+
+	f->n = f->used = 0;
+	if (p->leaf->n < FANOUT)
+		return true;
+	while (h < p->n && p->node[h]->node.n == FANOUT)
+		h++;
+	f->n = 1 + h + (h == p->n);
+	for (unsigned i = 0; i < f->n; i++) {
+		f->node[i] = node_new(o, i == 0);
+		if (!f->node[i])
+			return false;
+	}
+	return true;
+}
+
+static void grow_root(struct omap *m, struct inner *root, struct omap_entry *key, struct omap_node *right)
+{
+	assert(m->height + 1 < HEIGHT_MAX);
+	root->child[0] = m->root;
+	child_insert(root, 0, key, right);
+	m->root = &root->node;
+	m->height++;
+}
+
+/* Puts `key` and what lies right of it above the level just split, splitting further up as needed. */
+static void insert_above(struct omap *m, struct path *p, struct fresh_nodes *f, struct omap_entry *key,
+                         struct omap_node *right)
+{
+	for (unsigned h = 0; h < p->n; h++) {
+		struct inner *in = p->node[h], *half;
+		struct omap_entry *between;
+
+		if (in->node.n < FANOUT) {
+			child_insert(in, p->at[h], key, right);
+			return;
+		}
+		half = (struct inner *)f->node[f->used++];
+		between = inner_split(in, half);
+		if (p->at[h] > in->node.n)
+			child_insert(half, p->at[h] - in->node.n - 1, key, right);
+		else
+			child_insert(in, p->at[h], key, right);
+		key = between;
+		right = &half->node;
+	}
+	grow_root(m, (struct inner *)f->node[f->used++], key, right);
+}
+
+static struct omap_entry *entry_new(struct omaps *o, struct slice key)
+{
+	struct omap_entry *e = pool_take(&o->pool, sizeof(*e) + key.len, 8);
+
+	if (!e)
+		return NULL;
+	*e = (struct omap_entry){ .key_len = (uint16_t)key.len };
+	memcpy(e->key, key.base, key.len);
+	return e;
+}
+
+/* The entry of a key, made (as "nothing") if absent. NULL: no memory. */
+static struct omap_entry *entry_for(struct omaps *o, struct omap *m, struct slice key)
+{
+	struct fresh_nodes f;
+	struct omap_entry *e;
+	struct path p;
+	bool exact;
+
+	if (!m->root && !(m->root = node_new(o, true)))
+		return NULL;
+	find_path(m, key, &p, &exact);
+	if (exact)
+		return p.leaf->entry[p.leaf_at];
+	if (!take_nodes(o, &p, &f) || !(e = entry_new(o, key)))
+		return NULL;
+	if (f.n == 0) {
+		slot_insert(p.leaf, p.leaf_at, e);
+	} else {
+		struct omap_node *right = f.node[f.used++];
+
+		leaf_split_insert(p.leaf, p.leaf_at, e, right);
+		insert_above(m, &p, &f, right->entry[0], right);
+	}
+	m->rows++;
+	o->rows++;
+	return e;
+}
+
+/* Changing. */
+
+static bool journal_room(struct omaps *o)
+{
+	size_t cap = o->cap_changes ? o->cap_changes * 2 : 64;
+	struct change *grown;
+
+	if (o->n_changes < o->cap_changes)
+		return true;
+	grown = realloc(o->changes, cap * sizeof(*grown));
+	if (!grown)
+		return false;
+	o->changes = grown;
+	o->cap_changes = cap;
+	return true;
+}
+
+static void remember(struct omaps *o, unsigned map, struct omap_entry *e, bool deletes)
+{
+	o->changes[o->n_changes++] = (struct change){
+		.entry = e,
+		.value = e->value,
+		.value_len = e->value_len,
+		.map = (uint16_t)map,
+		.found = e->found,
+		.fresh = e->fresh,
+		.deletes = deletes,
+	};
+}
+
+static void entry_set(struct omap *m, struct omap_entry *e, enum omap_found found, void *value, size_t len)
+{
+	if (e->found == OMAP_NOTHING)
+		m->generation++;
+	e->found = (uint8_t)found;
+	e->value = value;
+	e->value_len = (uint32_t)len;
+}
+
+bool omap_put(struct omaps *o, unsigned map, struct slice key, struct slice value)
+{
+	struct omap *m = &o->maps[map];
+	struct omap_entry *e;
+	void *blob = NULL;
+
+	assert(map < o->n_maps && key.len <= UINT16_MAX && value.len <= UINT32_MAX);
+	if (!journal_room(o))
+		return false;
+	if (value.len > 0) {
+		blob = pool_blob(&o->pool, value.len);
+		if (!blob)
+			return false;
+		memcpy(blob, value.base, value.len);
+	}
+	e = entry_for(o, m, key);
+	if (!e) {
+		if (blob)
+			pool_blob_free(&o->pool, blob, value.len);
+		return false;
+	}
+	remember(o, map, e, false);
+	if (e->found == OMAP_NOTHING)
+		e->fresh = m->strict;
+	entry_set(m, e, OMAP_VALUE, blob, value.len);
+	return true;
+}
+
+bool omap_del(struct omaps *o, unsigned map, struct slice key)
+{
+	struct omap *m = &o->maps[map];
+	struct omap_entry *e;
+
+	assert(map < o->n_maps && key.len <= UINT16_MAX);
+	if (!journal_room(o))
+		return false;
+	e = entry_for(o, m, key);
+	if (!e)
+		return false;
+	remember(o, map, e, true);
+	entry_set(m, e, e->fresh ? OMAP_NOTHING : OMAP_DELETED, NULL, 0);
+	return true;
+}
+
+void omaps_commit(struct omaps *o)
+{
+	for (size_t i = 0; i < o->n_changes; i++) {
+		const struct change *c = &o->changes[i];
+
+		if (c->value)
+			pool_blob_free(&o->pool, c->value, c->value_len);
+	}
+	o->n_changes = 0;
+}
+
+void omaps_rollback(struct omaps *o)
+{
+	while (o->n_changes > 0) {
+		const struct change *c = &o->changes[--o->n_changes];
+		struct omap_entry *e = c->entry;
+
+		if (e->value)
+			pool_blob_free(&o->pool, e->value, e->value_len);
+		entry_set(&o->maps[c->map], e, c->found, c->value, c->value_len);
+		e->fresh = c->fresh;
+	}
+}
+
+bool omaps_in_work(const struct omaps *o)
+{
+	return o->n_changes > 0;
+}
+
+void omaps_each_change(const struct omaps *o, omap_change_fn *f, void *arg)
+{
+	for (size_t i = 0; i < o->n_changes; i++) {
+		const struct change *c = &o->changes[i];
+
+		if (o->maps[c->map].strict)
+			f(arg, c->map, entry_key(c->entry), c->deletes ? -1 : 1);
+	}
+}
+
+/* Walking. */
+
+void omap_cursor_init(struct omap_cursor *c, const struct omaps *o, unsigned map)
+{
+	assert(map < o->n_maps);
+	*c = (struct omap_cursor){ .maps = o, .map = map };
+}
+
+static const struct omap *cursor_map(const struct omap_cursor *c)
+{
+	return &c->maps->maps[c->map];
+}
+
+/* Takes the slot the cursor stands on, or the next (the one before) that is something. */
+static bool settle_next(struct omap_cursor *c)
+{
+	for (; c->leaf; c->leaf = c->leaf->next, c->at = 0)
+		for (; c->at < c->leaf->n; c->at++)
+			if (c->leaf->entry[c->at]->found != OMAP_NOTHING) {
+				c->entry = c->leaf->entry[c->at];
+				return true;
+			}
+	return false;
+}
+
+/* `at` is one past the first slot to look at. */
+static bool settle_prev(struct omap_cursor *c)
+{
+	for (;;) {
+		for (; c->at > 0; c->at--)
+			if (c->leaf->entry[c->at - 1]->found != OMAP_NOTHING) {
+				c->entry = c->leaf->entry[--c->at];
+				return true;
+			}
+		c->leaf = c->leaf->prev;
+		if (!c->leaf)
+			return false;
+		c->at = c->leaf->n;
+	}
+}
+
+/* Stands where `key` is or would be. */
+static bool cursor_find(struct omap_cursor *c, struct slice key, bool *ret_exact)
+{
+	const struct omap *m = cursor_map(c);
+
+	c->generation = m->generation;
+	if (!m->root)
+		return false;
+	c->leaf = find_leaf(m, key);
+	c->at = node_search(c->leaf, key, ret_exact);
+	return true;
+}
+
+bool omap_cursor_ge(struct omap_cursor *c, struct slice key)
+{
+	bool exact;
+
+	return cursor_find(c, key, &exact) && settle_next(c);
+}
+
+bool omap_cursor_gt(struct omap_cursor *c, struct slice key)
+{
+	bool exact;
+
+	if (!cursor_find(c, key, &exact))
+		return false;
+	c->at += exact;
+	return settle_next(c);
+}
+
+bool omap_cursor_lt(struct omap_cursor *c, struct slice key)
+{
+	bool exact;
+
+	return cursor_find(c, key, &exact) && settle_prev(c);
+}
+
+bool omap_cursor_last(struct omap_cursor *c)
+{
+	const struct omap *m = cursor_map(c);
+	const struct omap_node *n = m->root;
+
+	c->generation = m->generation;
+	if (!n)
+		return false;
+	for (unsigned h = m->height; h > 0; h--)
+		n = ((const struct inner *)n)->child[n->n];
+	c->leaf = n;
+	c->at = n->n;
+	return settle_prev(c);
+}
+
+bool omap_cursor_next(struct omap_cursor *c)
+{
+	if (omap_cursor_is_stale(c))
+		return omap_cursor_gt(c, entry_key(c->entry));
+	c->at++;
+	return settle_next(c);
+}
+
+bool omap_cursor_prev(struct omap_cursor *c)
+{
+	if (omap_cursor_is_stale(c))
+		return omap_cursor_lt(c, entry_key(c->entry));
+	return settle_prev(c);
+}
+
+struct slice omap_cursor_key(const struct omap_cursor *c)
+{
+	return entry_key(c->entry);
+}
+
+enum omap_found omap_cursor_value(const struct omap_cursor *c, struct slice *ret)
+{
+	return entry_value(c->entry, ret);
+}
+
+bool omap_cursor_is_stale(const struct omap_cursor *c)
+{
+	return c->generation != cursor_map(c)->generation;
+}

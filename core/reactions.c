@@ -1,0 +1,82 @@
+#include "core/reactions.h"
+
+#include "core/rules.h"
+
+/* R1: after a credit the level is the highest whose points the balance reaches; it never falls. */
+static void level_rises(struct decision *d, const struct event *ev)
+{
+	const struct point_credited *p = ev->data;
+	struct balance b;
+	struct level l;
+
+	if (!find_balance(d->state, p->user_id, &b) || !level_for(d->state, b.balance, &l) || l.id <= b.level)
+		return;
+	EMIT(d, user_level_changed, .user_id = p->user_id, .from = b.level, .to = l.id, .balance = b.balance,
+	     .level_name = l.name, .reward = l.reward);
+}
+
+static void pay(struct decision *d, const struct credit *c)
+{
+	if (credit(d, c) != 0)
+		d->failed = true;
+}
+
+/* R5: activity is paid. */
+static void activity_pays(struct decision *d, const struct event *ev)
+{
+	static const struct {
+		const char *action;
+		const char *source;
+		enum setting base;
+	} tariff[] = {
+		{ "message", "message", SETTING_points_message }, { "poll", "poll", SETTING_points_poll },
+		{ "post", "post", SETTING_points_post },          { "comment", "comment", SETTING_points_comment },
+		{ "other", "activity", SETTING_points_activity },
+	};
+	const struct user_activity_recorded *p = ev->data;
+
+	for (size_t i = 0; i < sizeof(tariff) / sizeof(tariff[0]); i++)
+		if (slice_is(p->action, tariff[i].action))
+			pay(d, &(struct credit){ .user_id = p->user_id, .base = setting_int(d->state, tariff[i].base),
+			                         .source = slice_str(tariff[i].source), .multiplied = true,
+			                         .ref = p->has_channel_id ? make_ref(d->arena, "channel", p->channel_id)
+			                                                  : SLICE_NULL });
+}
+
+static void checkin_pays(struct decision *d, const struct event *ev)
+{
+	const struct user_checked_in *p = ev->data;
+
+	pay(d, &(struct credit){ .user_id = p->user_id, .base = setting_int(d->state, SETTING_points_checkin),
+	                         .source = SLICE_LIT("checkin"), .multiplied = true });
+	if (p->streak % 7 == 0)
+		pay(d, &(struct credit){ .user_id = p->user_id,
+		                         .base = setting_int(d->state, SETTING_points_checkin_weekly),
+		                         .source = SLICE_LIT("checkin_weekly"), .multiplied = true });
+}
+
+static void gift_pays(struct decision *d, const struct event *ev)
+{
+	const struct user_gift_claimed *p = ev->data;
+
+	pay(d, &(struct credit){ .user_id = p->user_id, .base = p->points, .source = SLICE_LIT("daily_gift"),
+	                         .multiplied = true });
+}
+
+/* By rule number. R16 needs no row: the events of VIP carry the role that follows. */
+static const struct {
+	enum event_type after;
+	void (*then)(struct decision *, const struct event *);
+} reactions[] = {
+	{ EV_point_credited, level_rises },          /* R1 */
+	{ EV_user_activity_recorded, activity_pays }, /* R5 */
+	{ EV_user_checked_in, checkin_pays },         /* R5 */
+	{ EV_user_gift_claimed, gift_pays },          /* R5 */
+};
+
+void react(struct decision *d, const struct event *ev)
+{
+	for (size_t i = 0; i < sizeof(reactions) / sizeof(reactions[0]) && !d->failed; i++)
+		if (reactions[i].after == ev->type)
+			reactions[i].then(d, ev);
+}

@@ -1,0 +1,284 @@
+#include "core/records.h"
+
+enum { ROW_MAX = 1 << 20 };
+
+/* ---- field tables ---- */
+
+#define NAMED(n) .name = #n, .name_len = sizeof(#n) - 1, .offset = offsetof(self, n)
+#define HAS(n) .has = offsetof(self, has_##n)
+#define RECORD(r, text)                                                                                                \
+	const struct record *record_##r(void)                                                                          \
+	{                                                                                                              \
+		typedef struct r self;                                                                                 \
+		static const char record_name[] = #r, record_doc[] = text;                                             \
+		static const struct field fields[] = {
+#define END_RECORD                                                                                                     \
+	{                                                                                                              \
+		.name = NULL                                                                                           \
+	}                                                                                                              \
+	}                                                                                                              \
+	;                                                                                                              \
+	static const struct record rec = { record_name, record_doc, fields, sizeof(fields) / sizeof(fields[0]) - 1,    \
+		                           sizeof(self) };                                                             \
+	return &rec;                                                                                                   \
+	}
+#define FIELD(n, KIND, text, ...) { NAMED(n), .kind = KIND_##KIND, .doc = text, __VA_ARGS__ },
+#define FIELD_AS(n, KIND, wire, text, ...)                                                                             \
+	{ .name = wire,                                                                                                \
+	  .name_len = sizeof(wire) - 1,                                                                                \
+	  .offset = offsetof(self, n),                                                                                 \
+	  .kind = KIND_##KIND,                                                                                         \
+	  .doc = text,                                                                                                 \
+	  __VA_ARGS__ },
+#define OPT(n, KIND, text, ...) { NAMED(n), HAS(n), .kind = KIND_##KIND, .doc = text, __VA_ARGS__ },
+#define NEST(n, rec, text, ...) { NAMED(n), .shape = SHAPE_NEST, .sub = record_##rec, .doc = text, __VA_ARGS__ },
+#define NEST_OPT(n, rec, text, ...)                                                                                    \
+	{ NAMED(n), HAS(n), .shape = SHAPE_NEST, .sub = record_##rec, .doc = text, __VA_ARGS__ },
+#define FLAT(n, rec, text, ...) { NAMED(n), .shape = SHAPE_FLAT, .sub = record_##rec, .doc = text, __VA_ARGS__ },
+#define PATCH(n, rec, text)                                                                                            \
+	{ NAMED(n), .given = offsetof(self, given_##n), .shape = SHAPE_PATCH, .sub = record_##rec, .doc = text },
+#define LIST(n, KIND, most, text, ...)                                                                                 \
+	{ NAMED(n), .kind = KIND_##KIND, .shape = SHAPE_LIST, .max = (most), .doc = text, __VA_ARGS__ },
+#define LIST_OF(n, rec, most, text, ...)                                                                               \
+	{ NAMED(n), .shape = SHAPE_LIST_OF, .max = (most), .sub = record_##rec, .doc = text, __VA_ARGS__ },
+#define CHANGES(n, rec, text) { NAMED(n), .shape = SHAPE_CHANGES, .sub = record_##rec, .doc = text },
+#include "core/schema/all.def"
+
+/* ---- projections, tables, streams, events ---- */
+
+const struct projection_def projection_defs[N_PROJECTIONS] = {
+#define PROJECTION(n, version, doc) [PROJECTION_##n] = { #n, version, doc },
+#include "core/schema/all.def"
+};
+
+const struct table_def table_defs[N_TABLES] = {
+#define TABLE(n, projection, KEYS, rec, doc) [T_##n] = { #n, PROJECTION_##projection, false, record_##rec, doc },
+#define TABLE_SET(n, projection, KEYS, doc) [T_##n] = { #n, PROJECTION_##projection, false, NULL, doc },
+#define TABLE_COUNTED(n, projection, KEYS, doc) [T_##n] = { #n, PROJECTION_##projection, true, NULL, doc },
+#include "core/schema/all.def"
+};
+
+const struct state_table state_tables[N_TABLES] = {
+#define TABLE(n, projection, KEYS, rec, doc) [T_##n] = { #n, false },
+#define TABLE_SET(n, projection, KEYS, doc) [T_##n] = { #n, false },
+#define TABLE_COUNTED(n, projection, KEYS, doc) [T_##n] = { #n, true },
+#include "core/schema/all.def"
+};
+
+const struct stream_def stream_defs[N_STREAMS] = {
+#define STREAM(n, prefix, KIND, table) [STREAM_##n] = { prefix, STREAM_KEY_##KIND, T_##table },
+#include "core/schema/all.def"
+};
+
+const struct event_def event_defs[N_EVENTS] = {
+#define EVENT(tag, rec, wire, stream, path, doc)                                                                       \
+	[EV_##rec] = { tag, wire, record_##rec, STREAM_##stream, offsetof(struct rec, path), doc },
+#include "core/schema/all.def"
+};
+
+/* A tag that two events claim is a duplicate case here, which the compiler refuses. */
+enum event_type event_by_tag(uint8_t tag)
+{
+	switch (tag) {
+#define EVENT(tag, rec, wire, stream, path, doc)                                                                       \
+	case tag:                                                                                                      \
+		return EV_##rec;
+#include "core/schema/all.def"
+	default:
+		return N_EVENTS;
+	}
+}
+
+enum event_type event_by_name(struct slice name)
+{
+	for (int i = 0; i < N_EVENTS; i++)
+		if (slice_is(name, event_defs[i].name))
+			return (enum event_type)i;
+	return N_EVENTS;
+}
+
+bool event_tags(struct slice pattern, uint64_t ret_bits[4])
+{
+	bool any = false;
+	bool wild = pattern.len >= 2 && memcmp((const char *)pattern.base + pattern.len - 2, ".*", 2) == 0;
+	struct slice prefix = slice_of(pattern.base, wild ? pattern.len - 1 : pattern.len);
+
+	for (int i = 0; i < N_EVENTS; i++) {
+		struct slice name = slice_str(event_defs[i].name);
+		uint8_t tag = event_defs[i].tag;
+
+		if (wild ? !slice_starts(name, prefix) : !slice_eq(name, pattern))
+			continue;
+		ret_bits[tag >> 6] |= UINT64_C(1) << (tag & 63);
+		any = true;
+	}
+	return any;
+}
+
+/* ---- keys ---- */
+
+void key_put_TEXT(struct key *k, struct slice v)
+{
+	const uint8_t *p = v.base;
+	uint8_t *to = k->bytes + k->len;
+	/* room for a number behind it and for the end mark */
+	uint8_t *end = k->bytes + sizeof(k->bytes) - 26;
+
+	for (size_t i = 0; i < v.len; i++) {
+		if (to + 2 > end) {
+			k->overflow = true;
+			break;
+		}
+		*to++ = p[i];
+		if (p[i] == 0)
+			*to++ = 0xff;
+	}
+	*to++ = 0;
+	*to++ = 0;
+	k->len = (uint16_t)(to - k->bytes);
+}
+
+bool key_take_U64(struct slice *k, uint64_t *ret)
+{
+	uint64_t be;
+
+	if (k->len < 8)
+		return false;
+	memcpy(&be, k->base, 8);
+	*ret = be64toh(be);
+	*k = slice_of((const uint8_t *)k->base + 8, k->len - 8);
+	return true;
+}
+
+bool key_take_TEXT(struct slice *k, char *to, size_t cap, struct slice *ret)
+{
+	const uint8_t *p = k->base;
+	size_t n = 0;
+
+	for (size_t i = 0; i + 1 < k->len; i++) {
+		if (p[i] == 0 && p[i + 1] == 0) {
+			*k = slice_of(p + i + 2, k->len - i - 2);
+			*ret = slice_of(to, n);
+			return true;
+		}
+		if (n == cap)
+			return false;
+		to[n++] = (char)p[i];
+		if (p[i] == 0)
+			i++;
+	}
+	return false;
+}
+
+/* ---- rows ---- */
+
+bool row_get(struct state *s, enum table_id t, const struct key *k, void *row)
+{
+	struct slice value;
+	struct mp m;
+
+	if (k->overflow || !state_get(s, t, key_slice(k), &value))
+		return false;
+	m = mp_of(value);
+	if (record_get(&m, table_defs[t].record(), row, s->arena))
+		return true;
+	if (!s->failed) {
+		s->failed = true;
+		err_set(&s->err, E_INTERNAL, "a row of table %s is damaged: rebuild projection %s", table_defs[t].name,
+		        projection_defs[table_defs[t].projection].name);
+	}
+	return false;
+}
+
+void row_put(struct state *s, enum table_id t, const struct key *k, const void *row)
+{
+	uint8_t small[2048];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
+	struct buf large;
+
+	assert(!k->overflow);
+	record_put(&b, table_defs[t].record(), row);
+	if (!b.failed) {
+		state_put(s, t, key_slice(k), buf_slice(&b));
+		return;
+	}
+	buf_init(&large, ROW_MAX);
+	record_put(&large, table_defs[t].record(), row);
+	if (large.failed && !s->failed) {
+		s->failed = true;
+		err_set(&s->err, E_INTERNAL, "a row of table %s is too large", table_defs[t].name);
+	}
+	state_put(s, t, key_slice(k), buf_slice(&large));
+	buf_free(&large);
+}
+
+uint64_t row_version(struct state *s, enum table_id t, const struct key *k)
+{
+	struct slice value;
+	struct mp m;
+	uint64_t version;
+	uint32_t n;
+
+	if (!state_get(s, t, key_slice(k), &value))
+		return 0;
+	m = mp_of(value);
+	return mp_array(&m, &n) && mp_uint(&m, &version) ? version : 0;
+}
+
+#define PUT_KEY1(k1, n1) key_put_##k1(ret, n1);
+#define PUT_KEY2(k1, n1, k2, n2) PUT_KEY1(k1, n1) key_put_##k2(ret, n2);
+#define PUT_KEY3(k1, n1, k2, n2, k3, n3) PUT_KEY2(k1, n1, k2, n2) key_put_##k3(ret, n3);
+#define PUT_KEY4(k1, n1, k2, n2, k3, n3, k4, n4) PUT_KEY3(k1, n1, k2, n2, k3, n3) key_put_##k4(ret, n4);
+#define NAMES_KEY1(k1, n1) n1
+#define NAMES_KEY2(k1, n1, k2, n2) n1, n2
+#define NAMES_KEY3(k1, n1, k2, n2, k3, n3) n1, n2, n3
+#define NAMES_KEY4(k1, n1, k2, n2, k3, n3, k4, n4) n1, n2, n3, n4
+
+#define TABLE_ANY(name, KEYS)                                                                                          \
+	void key_##name(struct key *ret, PARAMS_##KEYS)                                                                \
+	{                                                                                                              \
+		key_begin(ret);                                                                                        \
+		PUT_##KEYS                                                                                             \
+	}                                                                                                              \
+	bool has_##name(struct state *s, PARAMS_##KEYS)                                                                \
+	{                                                                                                              \
+		struct key k;                                                                                          \
+		struct slice value;                                                                                    \
+                                                                                                                       \
+		key_##name(&k, NAMES_##KEYS);                                                                          \
+		return !k.overflow && state_get(s, T_##name, key_slice(&k), &value);                                   \
+	}                                                                                                              \
+	void del_##name(struct state *s, PARAMS_##KEYS)                                                                \
+	{                                                                                                              \
+		struct key k;                                                                                          \
+                                                                                                                       \
+		key_##name(&k, NAMES_##KEYS);                                                                          \
+		state_del(s, T_##name, key_slice(&k));                                                                 \
+	}
+#define TABLE(name, projection, KEYS, rec, doc)                                                                        \
+	TABLE_ANY(name, KEYS)                                                                                          \
+	bool get_##name(struct state *s, PARAMS_##KEYS, struct rec *ret)                                               \
+	{                                                                                                              \
+		struct key k;                                                                                          \
+                                                                                                                       \
+		key_##name(&k, NAMES_##KEYS);                                                                          \
+		return row_get(s, T_##name, &k, ret);                                                                  \
+	}                                                                                                              \
+	void put_##name(struct state *s, PARAMS_##KEYS, const struct rec *row)                                         \
+	{                                                                                                              \
+		struct key k;                                                                                          \
+                                                                                                                       \
+		key_##name(&k, NAMES_##KEYS);                                                                          \
+		row_put(s, T_##name, &k, row);                                                                         \
+	}
+#define TABLE_SET(name, projection, KEYS, doc)                                                                         \
+	TABLE_ANY(name, KEYS)                                                                                          \
+	void put_##name(struct state *s, PARAMS_##KEYS)                                                                \
+	{                                                                                                              \
+		struct key k;                                                                                          \
+                                                                                                                       \
+		key_##name(&k, NAMES_##KEYS);                                                                          \
+		state_put(s, T_##name, key_slice(&k), SLICE_LIT(""));                                                  \
+	}
+#define TABLE_COUNTED TABLE_SET
+#include "core/schema/all.def"

@@ -1,0 +1,281 @@
+#include "core/rules.h"
+
+#include <inttypes.h>
+
+/* ---- users ---- */
+
+bool find_user(struct state *s, int64_t id, struct user *ret)
+{
+	return get_user(s, (uint64_t)id, ret) && !ret->deleted;
+}
+
+bool find_balance(struct state *s, int64_t id, struct balance *ret)
+{
+	return get_balance(s, (uint64_t)id, ret) && !ret->deleted;
+}
+
+int need_user(struct decision *d, int64_t id, struct user *ret)
+{
+	return find_user(d->state, id, ret) ? 0 : err_missing(d->err, "user", id);
+}
+
+void ensure_user(struct decision *d, int64_t id)
+{
+	struct user_created ev;
+	struct user old;
+	struct balance b;
+
+	/* the balance row comes and goes with the user, and is needed next anyway */
+	if (find_balance(d->state, id, &b))
+		return;
+	record_defaults(record_user_created(), &ev);
+	ev.user.id = id;
+	ev.user.created_at = ev.user.updated_at = d->now;
+	ev.auto_created = true;
+	ev.revived = get_user(d->state, (uint64_t)id, &old);
+	emit(d, EV_user_created, &ev);
+}
+
+bool vip_active(const struct user *u, int64_t now)
+{
+	return u->vip_permanent || (u->has_vip_expires_at && u->vip_expires_at > now);
+}
+
+struct slice role_of(const struct user *u, int64_t now)
+{
+	if (u->is_admin)
+		return SLICE_LIT("admin");
+	return vip_active(u, now) ? SLICE_LIT("vip") : SLICE_LIT("free");
+}
+
+static int role_rank(struct slice role)
+{
+	return slice_is(role, "admin") ? 2 : slice_is(role, "vip") ? 1 : 0;
+}
+
+int access_gate(struct decision *d, enum setting gate, const struct user *u)
+{
+	struct slice lowest = setting_text(d->state, gate);
+
+	if (role_rank(role_of(u, d->now)) >= role_rank(lowest))
+		return 0;
+	err_set(d->err, E_FORBIDDEN, "open to role %.*s and above", SLICE_FMT(lowest));
+	err_detail_text(d->err, "reason", slice_str(setting_defs[gate].key));
+	return E_FORBIDDEN;
+}
+
+/* ---- points ---- */
+
+static int too_many_points(struct decision *d, const char *what)
+{
+	err_set(d->err, E_LIMIT_EXCEEDED, "%s would pass 4000000000000 points", what);
+	err_detail_points(d->err, "limit", POINTS_MAX);
+	return E_LIMIT_EXCEEDED;
+}
+
+static int64_t multiplier_for(struct decision *d, int64_t user_id)
+{
+	int64_t vip = setting_int(d->state, SETTING_points_vip_multiplier);
+	struct user u;
+
+	if (vip == 1 || !find_user(d->state, user_id, &u) || !vip_active(&u, d->now))
+		return 1;
+	return vip;
+}
+
+int credit(struct decision *d, const struct credit *c)
+{
+	int64_t multiplier, amount, sum;
+	struct point_totals totals = { 0 };
+	struct balance b;
+
+	if (c->base == 0 || d->failed || !find_balance(d->state, c->user_id, &b))
+		return 0;
+	multiplier = c->multiplied ? multiplier_for(d, c->user_id) : 1;
+	if (c->base > POINTS_MAX / multiplier)
+		return too_many_points(d, "the amount");
+	amount = c->base * multiplier;
+	if (amount > POINTS_MAX - b.balance)
+		return too_many_points(d, "the balance");
+	get_point_totals(d->state, 0, &totals);
+	if (__builtin_add_overflow(totals.earned, amount, &sum)) {
+		err_set(d->err, E_LIMIT_EXCEEDED, "the ledger holds no more credits");
+		return E_LIMIT_EXCEEDED;
+	}
+	EMIT(d, point_credited, .user_id = c->user_id, .amount = amount, .base = c->base, .multiplier = multiplier,
+	     .balance_after = b.balance + amount, .source = c->source,
+	     .description = c->description.base ? c->description : SLICE_LIT(""),
+	     .has_counterparty_id = c->counterparty_id != 0, .counterparty_id = c->counterparty_id, .ref = c->ref);
+	return 0;
+}
+
+int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
+          int64_t counterparty_id, struct slice ref)
+{
+	int64_t available = b->balance - b->held;
+
+	if (available < amount) {
+		err_set(d->err, E_INSUFFICIENT_POINTS, "user %" PRId64 " has less than that available", b->id);
+		err_detail_points(d->err, "required", amount);
+		err_detail_points(d->err, "available", available);
+		return E_INSUFFICIENT_POINTS;
+	}
+	EMIT(d, point_debited, .user_id = b->id, .amount = amount, .balance_after = b->balance - amount,
+	     .source = source, .description = description, .has_counterparty_id = counterparty_id != 0,
+	     .counterparty_id = counterparty_id, .ref = ref);
+	return 0;
+}
+
+struct slice make_ref(struct arena *arena, const char *kind, int64_t id)
+{
+	uint8_t small[80];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
+
+	mp_put_map(&b, 2);
+	mp_put_text(&b, SLICE_LIT("kind"));
+	mp_put_text(&b, slice_str(kind));
+	mp_put_text(&b, SLICE_LIT("id"));
+	mp_put_int64(&b, id);
+	assert(!b.failed);
+	return arena_copy(arena, buf_slice(&b));
+}
+
+bool find_level(struct state *s, int64_t id, struct level *ret)
+{
+	return get_level(s, (uint64_t)id, ret) && !ret->deleted;
+}
+
+bool level_for(struct state *s, int64_t points, struct level *ret)
+{
+	struct state_cursor c;
+	struct key k;
+	uint64_t min, id = 0;
+	bool found;
+
+	key_put_U64(key_begin(&k), (uint64_t)points + 1);
+	state_cursor_open(&c, s, T_level_by_points);
+	found = state_cursor_seek_before(&c, key_slice(&k));
+	if (found) {
+		struct slice at = c.key;
+
+		found = key_take_U64(&at, &min) && key_take_U64(&at, &id);
+	}
+	state_cursor_close(&c);
+	return found && find_level(s, (int64_t)id, ret);
+}
+
+bool transaction_of(const struct event *ev, struct transaction *ret)
+{
+	switch (ev->type) {
+	case EV_point_credited: {
+		const struct point_credited *p = ev->data;
+
+		*ret = (struct transaction){ .user_id = p->user_id, .amount = p->amount, .balance_after = p->balance_after,
+			.source = p->source, .description = p->description, .base = p->base,
+			.multiplier = p->multiplier, .has_counterparty_id = p->has_counterparty_id,
+			.counterparty_id = p->counterparty_id, .ref = p->ref };
+		break;
+	}
+	case EV_point_debited: {
+		const struct point_debited *p = ev->data;
+
+		*ret = (struct transaction){ .user_id = p->user_id, .amount = -p->amount,
+			.balance_after = p->balance_after, .source = p->source, .description = p->description,
+			.base = p->amount, .multiplier = 1, .has_counterparty_id = p->has_counterparty_id,
+			.counterparty_id = p->counterparty_id, .ref = p->ref };
+		break;
+	}
+	case EV_point_captured: {
+		const struct point_captured *p = ev->data;
+
+		*ret = (struct transaction){ .user_id = p->user_id, .amount = -p->amount,
+			.balance_after = p->balance_after, .source = p->source, .description = SLICE_LIT(""),
+			.base = p->amount, .multiplier = 1, .ref = p->ref };
+		break;
+	}
+	default:
+		return false;
+	}
+	ret->id = ev->seq;
+	ret->created_at = ev->at;
+	return true;
+}
+
+struct gains gains_of(struct decision *d, int64_t user_id)
+{
+	struct gains g = { 0 };
+
+	for (size_t i = d->command_first; i < d->n_events; i++) {
+		const struct point_credited *p = d->events[i].data;
+
+		if (d->events[i].type == EV_point_credited && p->user_id == user_id)
+			g.points += p->amount;
+	}
+	return g;
+}
+
+/* ---- VIP ---- */
+
+void vip_queue(struct state *s, int64_t user_id, int64_t now, struct vip_queue *q)
+{
+	struct state_cursor c;
+	struct key k;
+	bool more;
+
+	*q = (struct vip_queue){ .ends_at = now };
+	key_put_U64(key_begin(&k), (uint64_t)user_id);
+	state_cursor_open(&c, s, T_vip_open);
+	for (more = state_cursor_seek(&c, key_slice(&k)); more; more = state_cursor_next(&c)) {
+		struct slice at = c.key;
+		struct vip_grant g;
+		uint64_t uid, id;
+
+		if (!key_take_U64(&at, &uid) || uid != (uint64_t)user_id || !key_take_U64(&at, &id))
+			break;
+		if (!get_vip_grant(s, id, &g) || (g.has_ends_at && g.ends_at <= now))
+			continue;
+		assert(q->n <= VIP_OPEN_MAX);
+		q->v[q->n++] = g;
+		if (g.has_ends_at)
+			q->ends_at = g.ends_at;
+		else
+			q->permanent = true;
+	}
+	state_cursor_close(&c);
+}
+
+static int vip_limit(struct decision *d, const char *text, int64_t limit)
+{
+	err_set(d->err, E_LIMIT_EXCEEDED, "%s", text);
+	err_detail_int(d->err, "limit", limit);
+	return E_LIMIT_EXCEEDED;
+}
+
+int vip_append(struct decision *d, const struct vip_new *g, uint64_t *ret_id)
+{
+	struct user_totals totals = { 0 };
+	struct vip_queue q;
+	struct vip_grant grant;
+	struct user u;
+
+	*ret_id = 0;
+	vip_queue(d->state, g->user_id, d->now, &q);
+	if (q.permanent || !find_user(d->state, g->user_id, &u))
+		return 0;
+	get_user_totals(d->state, 0, &totals);
+	grant = (struct vip_grant){ .id = totals.last_grant_id + 1, .user_id = g->user_id, .source = g->source,
+		.source_id = g->source_id, .has_days = g->days != 0, .days = g->days, .starts_at = q.ends_at,
+		.is_free = g->is_free, .granted_at = d->now };
+	grant.has_ends_at = !g->permanent;
+	grant.ends_at = g->days != 0 ? q.ends_at + g->days * DAY_MS : g->ends_at;
+	if (grant.has_ends_at && grant.ends_at <= q.ends_at)
+		return 0;
+	if (q.n >= VIP_OPEN_MAX)
+		return vip_limit(d, "at most 100 VIP grants of a user run or wait", VIP_OPEN_MAX);
+	if (grant.has_ends_at && grant.ends_at > MS_MAX)
+		return vip_limit(d, "VIP would end beyond the year 9999", MS_MAX);
+	*ret_id = grant.id;
+	EMIT(d, user_vip_granted, .user_id = g->user_id, .grant = grant, .has_vip_expires_at = grant.has_ends_at,
+	     .vip_expires_at = grant.ends_at, .role = u.is_admin ? SLICE_LIT("admin") : SLICE_LIT("vip"));
+	return 0;
+}

@@ -1,0 +1,98 @@
+#ifndef CORE_RULES_H
+#define CORE_RULES_H
+
+#include "core/decide.h"
+#include "core/settings.h"
+
+/* Rules that several aggregates' decisions and queries share. */
+
+#define DAY_MS INT64_C(86400000)
+
+static inline int64_t utc_day(int64_t at)
+{
+	return at / DAY_MS;
+}
+
+/* Counters that can be corrected by hand stop here. */
+#define COUNTER_MAX INT64_C(1000000000)
+
+static inline int64_t counter_up(int64_t n)
+{
+	return n < COUNTER_MAX ? n + 1 : n;
+}
+
+/* ---- users ---- */
+
+/* False: unknown or deleted. */
+bool find_user(struct state *s, int64_t id, struct user *ret);
+bool find_balance(struct state *s, int64_t id, struct balance *ret);
+/* E_NOT_FOUND (kind user). */
+int need_user(struct decision *d, int64_t id, struct user *ret);
+/* Creates the user, in this commit, unless there is one. */
+void ensure_user(struct decision *d, int64_t id);
+
+bool vip_active(const struct user *u, int64_t now);
+/* "admin", "vip" or "free" by the clock. */
+struct slice role_of(const struct user *u, int64_t now);
+/* E_FORBIDDEN when the user's role is below the lowest that the gate lets in. */
+int access_gate(struct decision *d, enum setting gate, const struct user *u);
+
+/* ---- points ---- */
+
+struct credit {
+	int64_t user_id;
+	int64_t base; /* 0: nothing happens */
+	struct slice source;
+	struct slice description; /* absent: empty */
+	bool multiplied;          /* by the multipliers in force */
+	int64_t counterparty_id;  /* 0: none */
+	struct slice ref;         /* absent: none */
+};
+/* E_LIMIT_EXCEEDED at a ceiling. The user exists, else nothing happens. */
+int credit(struct decision *d, const struct credit *c);
+/* E_INSUFFICIENT_POINTS when less is available. amount > 0. */
+int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
+          int64_t counterparty_id, struct slice ref);
+/* {kind, id}, in the arena. */
+struct slice make_ref(struct arena *arena, const char *kind, int64_t id);
+
+/* The highest level whose min_points <= balance; false: none. */
+bool level_for(struct state *s, int64_t points, struct level *ret);
+bool find_level(struct state *s, int64_t id, struct level *ret);
+
+/* A credit, debit or capture as a row; false: another event. Lends from ev. */
+bool transaction_of(const struct event *ev, struct transaction *ret);
+
+/* Sum credited to a user by the command so far, and what else it brought. Lists in the arena. */
+struct gains gains_of(struct decision *d, int64_t user_id);
+
+/* ---- configuration ---- */
+
+/* An entry as it is shown; false: an unknown key without a value. Lends from the state and its arena. */
+bool config_show(struct state *s, struct slice key, struct config_item *ret);
+
+/* ---- VIP ---- */
+
+enum { VIP_OPEN_MAX = 100 };
+struct vip_queue {
+	struct vip_grant v[VIP_OPEN_MAX + 1]; /* in order; running first */
+	size_t n;
+	bool permanent;
+	int64_t ends_at; /* of the last; now when there is none */
+};
+/* Grants of a user that are running or queued at `now`. */
+void vip_queue(struct state *s, int64_t user_id, int64_t now, struct vip_queue *ret);
+
+struct vip_new {
+	int64_t user_id;
+	int64_t days; /* 0: not given */
+	bool permanent;
+	int64_t ends_at; /* unless days or permanent say it */
+	struct slice source;
+	struct slice source_id; /* absent: none */
+	bool is_free;
+};
+/* Appends a grant to the queue. *ret_id 0: nothing appended (VIP for good, or not later than now). */
+int vip_append(struct decision *d, const struct vip_new *g, uint64_t *ret_id);
+
+#endif
