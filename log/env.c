@@ -1,0 +1,133 @@
+#include "log/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { MAX_TABLES = 8, MAX_READERS = 1024, MODE = 0600 };
+static const size_t map_least = (size_t)1 << 30;
+
+static enum err_code code_of(int rc)
+{
+	switch (rc) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+	case MDB_MAP_FULL:
+		return E_STORAGE_FULL;
+	case MDB_KEYEXIST:
+	case MDB_NOTFOUND:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_CORRUPTED:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INVALID:
+	case MDB_INCOMPATIBLE:
+	case MDB_BAD_TXN:
+	case MDB_BAD_VALSIZE:
+	case MDB_BAD_DBI:
+		return E_INTERNAL;
+	default: /* EIO, ENOMEM, MDB_PANIC, MDB_READERS_FULL, ... */
+		return E_UNAVAILABLE;
+	}
+}
+
+int err_mdb(struct err *err, int rc, const char *fmt, ...)
+{
+	char what[120];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return err_set(err, code_of(rc), "%s: %s", what, mdb_strerror(rc));
+}
+
+static int try_open(const char *dir, size_t map, MDB_env **ret)
+{
+	MDB_env *env;
+	int rc = mdb_env_create(&env);
+
+	if (rc != 0)
+		return rc;
+	if ((rc = mdb_env_set_mapsize(env, map)) != 0 || (rc = mdb_env_set_maxdbs(env, MAX_TABLES)) != 0 ||
+	    (rc = mdb_env_set_maxreaders(env, MAX_READERS)) != 0 ||
+	    (rc = mdb_env_open(env, dir, MDB_NOTLS, MODE)) != 0) {
+		mdb_env_close(env);
+		return rc;
+	}
+	*ret = env;
+	return 0;
+}
+
+/* A data file that was cut would kill the process when a page behind its end is read (SIGBUS). As a hole
+ * those pages read as zeros, which the checks of the log find. Normally does nothing. */
+static int mend_length(MDB_env *env)
+{
+	uint64_t used, map;
+	struct stat st;
+	int fd, rc = mdb_env_get_fd(env, &fd);
+
+	if (rc != 0)
+		return rc;
+	env_sizes(env, &used, &map);
+	if (fstat(fd, &st) != 0)
+		return errno;
+	if ((uint64_t)st.st_size < used && ftruncate(fd, (off_t)used) != 0)
+		return errno;
+	return 0;
+}
+
+/* New directory entries are durable only when the directory is. */
+static int sync_dir(const char *dir)
+{
+	int rc = 0, fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	if (fsync(fd) != 0)
+		rc = errno;
+	close(fd);
+	return rc;
+}
+
+int env_open(const char *dir, size_t map_max, MDB_env **ret, struct err *err)
+{
+	MDB_env *env;
+	int dead, rc = try_open(dir, map_max, &env);
+
+	for (size_t map = map_max / 4; rc == ENOMEM && map >= map_least; map /= 4)
+		rc = try_open(dir, map, &env);
+	if (rc != 0)
+		return err_mdb(err, rc, "open %s", dir);
+	if ((rc = mdb_reader_check(env, &dead)) != 0 || (rc = mend_length(env)) != 0 || (rc = sync_dir(dir)) != 0) {
+		mdb_env_close(env);
+		return err_mdb(err, rc, "open %s", dir);
+	}
+	*ret = env;
+	return 0;
+}
+
+int env_free_bytes(const char *dir, uint64_t *ret, struct err *err)
+{
+	struct statvfs v;
+
+	if (statvfs(dir, &v) != 0)
+		return err_mdb(err, errno, "free space of %s", dir);
+	*ret = (uint64_t)v.f_bavail * v.f_frsize;
+	return 0;
+}
+
+void env_sizes(MDB_env *env, uint64_t *ret_used, uint64_t *ret_map)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+
+	mdb_env_info(env, &info);
+	mdb_env_stat(env, &stat);
+	*ret_used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+	*ret_map = info.me_mapsize;
+}

@@ -1,0 +1,165 @@
+#ifndef LOG_LOG_H
+#define LOG_LOG_H
+
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+
+/*
+ * The append-only log (docs/log-format.md): blocks of events in LMDB, keyed by the last seq of the
+ * block, each with a header that carries counts, times, a mask of event types, a checksum and the
+ * Merkle tree size and root after it.
+ *
+ * Life of an event:
+ *
+ *   log_append()        loop     into the open block; it has a seq and can be read, but is not durable
+ *   log_begin_flush()   loop     the open block becomes the block in flight, a new one opens
+ *   log_flush()         writer   leaves hashed, block written, made durable (the only blocking call)
+ *   log_end_flush()     loop     durable seq moves on, the block in flight is dropped from memory
+ *
+ * At most one block is in flight. After log_flush() has failed nothing more is accepted:
+ * log_failed() is true until the log is closed and opened again, which verifies its tail. What the
+ * failed block held is not in the log, or is in it whole; what was appended after it is not.
+ *
+ * Threads: all calls belong to the loop thread, but log_flush() (one thread at a time), and
+ * log_reader_*() and log_verify() on a reader opened with LOG_DURABLE_ONLY, which any thread may use.
+ */
+struct log;
+
+struct log_options {
+	size_t block_max; /* bytes of events at which log_wants_flush(), 0: 1 MiB */
+	size_t map_max;   /* address space for the map, 0: 1 TiB; the file cannot outgrow it. Takes no memory
+			   * and no disk; less is taken when the system refuses (RLIMIT_AS, sanitizers) */
+	size_t reserve;   /* bytes of disk that stay free, 0: 64 MiB; below it log_space() says so */
+};
+
+/* dir exists. One process at a time, and once in it: E_UNAVAILABLE when somebody holds it. E_INTERNAL: not
+ * a log, of an unknown format, or damaged at its tail (the text says what to do). options may be NULL. */
+int log_open(const char *dir, const struct log_options *options, struct log **ret, struct err *err);
+/* All readers are closed before, and no flush is running. What is not durable is gone. NULL is fine. */
+void log_close(struct log *log);
+
+uint64_t log_head(const struct log *log);    /* seq of the last event appended, 0: none */
+uint64_t log_durable(const struct log *log); /* seq of the last durable event */
+int64_t log_last_at(const struct log *log);  /* `at` of the last event appended, 0: none */
+bool log_failed(const struct log *log);
+/* E_STORAGE_FULL when disk or map have less than the reserve left (looked up at most once a second; now_ms
+ * is any monotone clock); else 0. */
+int log_space(struct log *log, int64_t now_ms, struct err *err);
+
+/* ---- writing ---- */
+
+/*
+ * Appends one commit to the open block: n whole events, `events` their stored bytes one after
+ * the other, ends[i] the offset behind event i. Their seqs are log_head()+1 and so on. All or nothing.
+ * tags[i] is the type, at their common time (never less than log_last_at()).
+ * E_LIMIT_EXCEEDED: the commit alone is larger than 16 MiB; E_UNAVAILABLE: log_failed(), no memory, or
+ * 64 MiB wait in the open block.
+ */
+int log_append(struct log *log, struct slice events, const uint32_t *ends, const uint8_t *tags, size_t n, int64_t at,
+	       struct err *err);
+/* Bytes in the open block. When log_wants_flush() the caller should flush before it takes more commands;
+ * a commit more is no harm. */
+size_t log_open_bytes(const struct log *log);
+bool log_wants_flush(const struct log *log);
+
+struct block;
+/* NULL: nothing to flush, or a block is in flight already. */
+struct block *log_begin_flush(struct log *log);
+/* Returns when it is durable. E_STORAGE_FULL, E_UNAVAILABLE (outcome unknown), E_INTERNAL. Never to be
+ * repeated. */
+int log_flush(struct log *log, struct block *block, struct err *err);
+/* flushed: log_flush answered 0. Moves log_durable(); or drops what is in memory, so that log_head() is
+ * log_durable() again, and log_failed(). */
+void log_end_flush(struct log *log, struct block *block, bool flushed);
+uint64_t block_last_seq(const struct block *block);
+
+/* ---- reading ---- */
+
+/* Sees the durable blocks as of log_reader_refresh() and, without LOG_DURABLE_ONLY, the block in
+ * flight and the open one. */
+enum { LOG_DURABLE_ONLY = 1 };
+struct log_reader;
+struct log_entry {
+	uint64_t seq;
+	uint8_t tag;
+	struct slice bytes; /* lent until the next call on the reader (open block: until the next append) */
+};
+
+int log_reader_open(struct log *log, int flags, struct log_reader **ret, struct err *err);
+void log_reader_close(struct log_reader *r);
+/* Begins a new read transaction: 0.1 µs; sees what became durable since. To be called
+ * before each use of a kept reader; releases lent bytes. */
+int log_reader_refresh(struct log_reader *r, struct err *err);
+/* Ends the read transaction, so that an idle reader holds no pages. The next seek refreshes. */
+void log_reader_idle(struct log_reader *r);
+
+/* Last seq the reader sees; 0: none, or not refreshed yet. */
+uint64_t log_reader_head(const struct log_reader *r);
+
+/* Which types a walk wants: bit of the tag. All zero: every type. */
+struct log_types {
+	uint64_t bits[4];
+};
+static inline void log_types_add(struct log_types *t, uint8_t tag)
+{
+	t->bits[tag >> 6] |= UINT64_C(1) << (tag & 63);
+}
+static inline bool log_types_has(const struct log_types *t, uint8_t tag)
+{
+	return (t->bits[tag >> 6] >> (tag & 63)) & 1;
+}
+
+/* One event by seq. E_NOT_FOUND beyond the head. E_INTERNAL: damaged block (named in the text). */
+int log_reader_get(struct log_reader *r, uint64_t seq, struct log_entry *ret, struct err *err);
+/*
+ * Next event at or after seq (backward: at or before) whose type is in types (NULL: any); whole blocks
+ * without such a type are skipped by their masks. E_NOT_FOUND: no more. Walk by calling again
+ * with ret->seq + 1 (or - 1): within one block that costs no lookup.
+ * ret_examined (may be NULL) grows by the entries and blocks looked at.
+ */
+int log_reader_next(struct log_reader *r, uint64_t seq, bool backward, const struct log_types *types,
+		    struct log_entry *ret, uint64_t *ret_examined, struct err *err);
+/* First seq whose time is >= at (log head + 1 when there is none): a binary search over blocks, then
+ * a walk in one. */
+int log_reader_seek_time(struct log_reader *r, int64_t at, uint64_t *ret_seq, struct err *err);
+/* seq of the last event of the commit that holds seq. */
+int log_reader_commit_end(struct log_reader *r, uint64_t seq, uint64_t *ret_last, struct err *err);
+
+/* ---- proof ---- */
+
+/* Root of the Merkle tree over the durable events (RFC 9162, section 2.1), and its size. */
+void log_root(const struct log *log, uint64_t *ret_size, uint8_t ret_root[32]);
+/* Root as recorded by the block that ends at seq `size`; E_NOT_FOUND when no block ends there. */
+int log_reader_root_at(struct log_reader *r, uint64_t size, uint8_t ret_root[32], struct err *err);
+
+/*
+ * Checks [from, to] from disk: block checksums, gapless seqs, envelopes, times that do not fall, commit
+ * borders, gapless stream versions (from 1 when from == 1, else relative to the first seen), and, when
+ * from == 1, the Merkle root of every block. `to` 0, or beyond: the last durable event. progress may be
+ * NULL; it is called about every 100 000 events and returns false to stop (E_UNAVAILABLE).
+ * Stops at the first fault. Damage is a verdict; an error is that it could not be found out.
+ * Memory: 21 to 43 bytes per different stream in the range (half as much again while the table grows).
+ */
+struct log_verdict {
+	bool ok;
+	uint64_t checked;
+	uint64_t first_bad_seq; /* 0 when ok */
+	char reason[160];
+};
+int log_verify(struct log_reader *r, uint64_t from, uint64_t to,
+	       bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
+	       struct err *err);
+
+/* ---- looking at it ---- */
+
+struct log_info {
+	uint64_t blocks;
+	uint64_t map_bytes;  /* size of the map */
+	uint64_t used_bytes; /* pages in use, free ones included */
+	uint64_t free_bytes; /* free space of the file system */
+};
+int log_info(struct log *log, struct log_info *ret, struct err *err);
+
+#endif

@@ -1,0 +1,230 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/event.h"
+#include "log/internal.h"
+#include "log/versions.h"
+
+enum { BAD = -1, PROGRESS_EVERY = 100000 };
+
+/*
+ * One verification. Steps answer 0, BAD (the verdict is in v->ret) or an error.
+ * Blocks are taken whole: events outside [from, to] only count for the Merkle root.
+ */
+struct verifier {
+	struct log_reader *r;
+	uint64_t from, to;
+	struct log_verdict ret;
+	struct versions versions;
+	struct merkle tree; /* only when from == 1 */
+	uint64_t commit;    /* of the event before, 0: not known */
+	int64_t at;
+	struct log_types types; /* seen in the block */
+};
+
+static int bad(struct verifier *v, uint64_t seq, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int bad(struct verifier *v, uint64_t seq, const char *fmt, ...)
+{
+	va_list ap;
+
+	v->ret.ok = false;
+	v->ret.first_bad_seq = seq;
+	va_start(ap, fmt);
+	vsnprintf(v->ret.reason, sizeof(v->ret.reason), fmt, ap);
+	va_end(ap);
+	return BAD;
+}
+
+/* Damage that a reader found is a verdict; what kept it from reading is an error. */
+static int bad_or_error(struct verifier *v, int rc, uint64_t seq, const struct err *err)
+{
+	return rc == E_INTERNAL ? bad(v, seq, "%s", err->text) : rc;
+}
+
+static int check_version(struct verifier *v, const struct envelope *e, struct err *err)
+{
+	uint32_t before;
+
+	if (!versions_note(&v->versions, e->stream, e->version, &before))
+		return err_set(err, E_UNAVAILABLE, "out of memory");
+	if (before == 0 && v->from > 1 && e->version > 0)
+		return 0;
+	if ((uint32_t)e->version != before + 1)
+		return bad(v, e->seq, "event %" PRIu64 ": version %" PRIu64 " of %.*s follows %" PRIu32, e->seq,
+			   e->version, SLICE_FMT(e->stream), before);
+	return 0;
+}
+
+static int check_commit(struct verifier *v, const struct envelope *e)
+{
+	const struct block_head *h = &v->r->block.head;
+	bool begins = e->commit == e->seq;
+
+	if (e->seq == h->first ? !begins : e->commit < h->first)
+		return bad(v, e->seq, "event %" PRIu64 ": its commit %" PRIu64 " begins in another block", e->seq,
+			   e->commit);
+	if (!begins && v->commit != 0 && e->commit != v->commit)
+		return bad(v, e->seq, "event %" PRIu64 ": is of commit %" PRIu64 " inside commit %" PRIu64, e->seq,
+			   e->commit, v->commit);
+	if (!begins && v->commit != 0 && e->at != v->at)
+		return bad(v, e->seq, "event %" PRIu64 ": time differs from that of its commit", e->seq);
+	v->commit = e->commit;
+	return 0;
+}
+
+static int check_time(struct verifier *v, const struct envelope *e)
+{
+	const struct block_head *h = &v->r->block.head;
+
+	if (v->at > e->at)
+		return bad(v, e->seq, "event %" PRIu64 ": time falls", e->seq);
+	if ((e->seq == h->first && e->at != h->first_at) || (e->seq == v->r->block.last && e->at != h->last_at) ||
+	    e->at > h->last_at)
+		return bad(v, e->seq, "event %" PRIu64 ": time is not that of its block", e->seq);
+	v->at = e->at;
+	return 0;
+}
+
+static int check_event(struct verifier *v, uint64_t seq, struct slice bytes, struct err *err)
+{
+	struct envelope e;
+	int rc;
+
+	if (!envelope_decode(bytes, &e))
+		return bad(v, seq, "event %" PRIu64 ": envelope malformed", seq);
+	if (e.seq != seq)
+		return bad(v, seq, "event %" PRIu64 ": says it is %" PRIu64, seq, e.seq);
+	if (!log_types_has(&v->r->block.head.types, e.tag))
+		return bad(v, seq, "event %" PRIu64 ": type %d is not in the mask of its block", seq, e.tag);
+	log_types_add(&v->types, e.tag);
+	if ((rc = check_commit(v, &e)) != 0 || (rc = check_time(v, &e)) != 0)
+		return rc;
+	v->ret.checked++;
+	return check_version(v, &e, err);
+}
+
+static int check_group(struct verifier *v, struct err *err)
+{
+	const struct block_group *g = &v->r->group;
+
+	for (uint32_t i = 0; i < g->n; i++) {
+		uint64_t seq = g->first + i;
+		struct slice bytes = slice_of(g->base + g->off[i], g->len[i]);
+		int rc = 0;
+
+		if (v->from == 1)
+			merkle_add(&v->tree, bytes);
+		if (seq >= v->from && seq <= v->to)
+			rc = check_event(v, seq, bytes, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* What is only known at the end of a block. */
+static int check_block_end(struct verifier *v)
+{
+	const struct block_head *h = &v->r->block.head;
+	uint64_t last = v->r->block.last;
+	uint8_t root[MERKLE_HASH];
+
+	if (h->first >= v->from && last <= v->to && memcmp(&h->types, &v->types, sizeof(v->types)) != 0)
+		return bad(v, h->first, "block %" PRIu64 "..%" PRIu64 ": mask has types that are not there", h->first,
+			   last);
+	if (v->from > 1)
+		return 0;
+	merkle_root(&v->tree, root);
+	if (memcmp(root, h->root, MERKLE_HASH) != 0)
+		return bad(v, h->first, "block %" PRIu64 "..%" PRIu64 ": Merkle root differs", h->first, last);
+	return 0;
+}
+
+/* Checks the block that begins at seq (or, the first time, holds it). */
+static int check_block(struct verifier *v, uint64_t seq, struct err *err)
+{
+	struct log_reader *r = v->r;
+	int rc = reader_load(r, seq, err);
+
+	if (rc != 0)
+		return bad_or_error(v, rc, seq, err);
+	if (v->ret.checked > 0 && r->block.head.first != seq)
+		return bad(v, seq, "block %" PRIu64 "..%" PRIu64 ": overlaps the one before", r->block.head.first,
+			   r->block.last);
+	v->types = (struct log_types){ { 0 } };
+	for (uint32_t g = 0; g < r->block.n_groups; g++) {
+		r->has_group = false;
+		rc = block_group_load(&r->block, g, &r->group, err);
+		if (rc != 0)
+			return bad_or_error(v, rc, r->group.first, err);
+		rc = check_group(v, err);
+		if (rc != 0)
+			return rc;
+	}
+	return check_block_end(v);
+}
+
+/* The tail row speaks of the same tree. */
+static int check_tail_row(struct verifier *v, const struct merkle *tail)
+{
+	size_t peaks = (size_t)merkle_n_peaks(tail->size) * MERKLE_HASH;
+
+	if (v->from > 1 || v->tree.size != tail->size)
+		return 0;
+	if (memcmp(v->tree.peaks, tail->peaks, peaks) != 0)
+		return bad(v, tail->size, "tail row: is not the tree of size %" PRIu64, tail->size);
+	return 0;
+}
+
+static int take_breath(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
+{
+	if (progress != NULL && !progress(arg, v->ret.checked, v->to - v->from + 1))
+		return err_set(err, E_UNAVAILABLE, "verifying was stopped");
+	/* A long transaction would keep freed pages from being used again. */
+	return log_reader_refresh(v->r, err);
+}
+
+static int run(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
+{
+	uint64_t told = 0;
+	struct merkle tail;
+	int rc = reader_tail(v->r, &tail, err);
+
+	if (rc != 0)
+		return bad_or_error(v, rc, v->r->seen, err);
+	if (v->to == 0 || v->to > tail.size)
+		v->to = tail.size;
+	if (v->r->seen > tail.size)
+		return bad(v, tail.size + 1, "tail row: ends at %" PRIu64 ", the blocks at %" PRIu64, tail.size,
+			   v->r->seen);
+	for (uint64_t seq = v->from; seq <= v->to; seq = v->r->block.last + 1) {
+		if (v->ret.checked - told >= PROGRESS_EVERY) {
+			told = v->ret.checked;
+			rc = take_breath(v, progress, arg, err);
+			if (rc != 0)
+				return rc;
+		}
+		rc = check_block(v, seq, err);
+		if (rc != 0)
+			return rc;
+	}
+	return check_tail_row(v, &tail);
+}
+
+int log_verify(struct log_reader *r, uint64_t from, uint64_t to,
+	       bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
+	       struct err *err)
+{
+	struct verifier v = { .r = r, .from = from ? from : 1, .to = to, .ret.ok = true, .at = INT64_MIN };
+	int rc = log_reader_refresh(r, err);
+
+	if (rc != 0)
+		return rc;
+	rc = run(&v, progress, arg, err);
+	versions_free(&v.versions);
+	if (rc != 0 && rc != BAD)
+		return rc;
+	*ret = v.ret;
+	return 0;
+}
