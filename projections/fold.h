@@ -1,0 +1,31 @@
+#ifndef PROJECTIONS_FOLD_H
+#define PROJECTIONS_FOLD_H
+
+#include "core/decide.h"
+
+/*
+ * Folding: events into rows. A fold is total (any event of the log can be applied), reads neither clock
+ * nor configuration nor randomness, and touches the tables of its own projection only, so that a
+ * projection can be rebuilt from seq 1 without the others, to the same bytes.
+ *
+ * Raise the version of a PROJECTION in its .def when its tables or folds change.
+ */
+struct fold {
+	enum event_type type;
+	void (*fn)(struct state *s, const struct event *ev);
+};
+
+struct fold_table {
+	const struct fold *folds;
+	size_t n;
+	/* NULL, or for every event, whatever its type */
+	void (*every)(struct state *s, const struct event *ev);
+};
+
+extern const struct fold_table user_folds, point_folds, config_folds, log_folds;
+
+/* Folds ev into the projections whose bits are set. */
+void fold_event(struct state *s, const struct event *ev, unsigned projections);
+enum { ALL_PROJECTIONS = (1u << N_PROJECTIONS) - 1 };
+
+#endif
