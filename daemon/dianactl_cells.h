@@ -1,0 +1,30 @@
+#ifndef DAEMON_DIANACTL_CELLS_H
+#define DAEMON_DIANACTL_CELLS_H
+
+/* Cells that show what the ledger's values mean: points, moments, sizes. Absent values become "-". */
+
+#include <stdbool.h>
+
+#include <msgpack.h>
+
+#include "daemon/client_table.h"
+
+/* Whether this value is points with a fraction: then a column shows decimals throughout. */
+bool dianactl_cells_fraction(const msgpack_object *points);
+
+void dianactl_cells_points(struct client_table *table, const msgpack_object *points, bool decimals);
+
+/* map[key] as Unix milliseconds. */
+void dianactl_cells_time(struct client_table *table, const msgpack_object *map, const char *key, bool utc);
+
+/* map[key] as a size in bytes. */
+void dianactl_cells_bytes(struct client_table *table, const msgpack_object *map, const char *key);
+
+/* The texts of an array, joined by ", "; an owned text (free()), empty when there are none. NULL: out
+ * of memory. */
+char *dianactl_cells_join(const msgpack_object *texts);
+
+/* Prints text made harmless to a terminal. */
+void dianactl_cells_print(FILE *out, struct client_text text);
+
+#endif

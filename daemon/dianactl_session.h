@@ -1,0 +1,54 @@
+#ifndef DAEMON_DIANACTL_SESSION_H
+#define DAEMON_DIANACTL_SESSION_H
+
+/*
+ * Talking to the daemon for a command, and telling the person at the terminal what went wrong: every
+ * function that returns an exit code other than 0 has reported on stderr.
+ */
+
+#include <stdbool.h>
+
+#include <msgpack.h>
+
+#include "daemon/client_error.h"
+#include "daemon/client_params.h"
+#include "daemon/client_rpc.h"
+#include "daemon/dianactl_command.h"
+
+/* Connects unless connected. */
+int dianactl_session_open(struct dianactl *ctl);
+void dianactl_session_close(struct dianactl *ctl);
+
+/* A call whose refusal ends the command. The caller clears ret_answer, whose error is NULL. */
+int dianactl_session_call(struct dianactl *ctl, const char *method, const struct client_params *params,
+			  struct client_message *ret_answer);
+
+/* A call whose refusal the caller looks at (ret_answer->error). */
+int dianactl_session_try(struct dianactl *ctl, const char *method, const struct client_params *params,
+			 struct client_message *ret_answer);
+
+/* Prints "code: message", and details when there are any. Returns DIANACTL_REFUSED. */
+int dianactl_session_refused(const msgpack_object *error);
+
+/* Whether the daemon refused with this code. */
+bool dianactl_session_error_is(const msgpack_object *error, const char *code);
+
+/* Prints "dianactl: " and the text. */
+void dianactl_session_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, naming the help to read. Returns DIANACTL_USAGE. */
+int dianactl_session_usage(const struct dianactl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Reports a failure of the client modules. Returns the exit code it stands for. */
+int dianactl_session_failed(const struct client_error *err);
+
+/* For answers that lack what the catalogue promises. Returns DIANACTL_NO_ANSWER. */
+int dianactl_session_odd(const char *method);
+
+/* "dianactl: out of memory". Returns DIANACTL_NO_ANSWER. */
+int dianactl_session_no_memory(void);
+
+/* Prints object as indented JSON and a newline. Returns DIANACTL_OK. */
+int dianactl_session_print_json(const msgpack_object *object);
+
+#endif

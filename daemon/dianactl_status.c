@@ -1,0 +1,266 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/client_format.h"
+#include "daemon/client_object.h"
+#include "daemon/client_params.h"
+#include "daemon/client_table.h"
+#include "daemon/dianactl_cells.h"
+#include "daemon/dianactl_command.h"
+#include "daemon/dianactl_projections.h"
+#include "daemon/dianactl_session.h"
+
+/* Health is what the command is about; the other two only add to it and may be refused. */
+struct status {
+	struct client_message health, projections, stats;
+};
+
+static int ask(struct dianactl *ctl, struct status *s)
+{
+	int rc = dianactl_session_call(ctl, "server.health", NULL, &s->health);
+
+	if (rc == DIANACTL_OK)
+		rc = dianactl_session_try(ctl, "projection.list", NULL, &s->projections);
+	if (rc == DIANACTL_OK)
+		rc = dianactl_session_try(ctl, "server.stats", NULL, &s->stats);
+	return rc;
+}
+
+static void print_coloured(const struct dianactl *ctl, struct client_text text, enum client_colour colour)
+{
+	if (ctl->colour)
+		printf("\033[%dm", (int)colour);
+	dianactl_cells_print(stdout, text);
+	if (ctl->colour)
+		fputs("\033[0m", stdout);
+}
+
+static enum client_colour status_colour(struct client_text status)
+{
+	if (client_text_is(status, "ok"))
+		return CLIENT_COLOUR_GREEN;
+	return client_text_is(status, "degraded") ? CLIENT_COLOUR_YELLOW : CLIENT_COLOUR_RED;
+}
+
+static void print_summary(const struct dianactl *ctl, const msgpack_object *health)
+{
+	char uptime[CLIENT_FORMAT_MAX];
+	struct client_text status = client_object_text(health, "status");
+
+	fputs("Status       ", stdout);
+	print_coloured(ctl, status, status_colour(status));
+	printf("\nUptime       %s\nHead seq     %" PRIu64 "\n",
+	       client_format_duration(uptime, client_object_uint(health, "uptime_ms", 0)),
+	       client_object_uint(health, "head_seq", 0));
+}
+
+static void print_storage(const msgpack_object *health)
+{
+	const msgpack_object *storage = client_object_get(health, "storage");
+	char used[CLIENT_FORMAT_MAX], map[CLIENT_FORMAT_MAX], disk[CLIENT_FORMAT_MAX];
+
+	if (storage == NULL)
+		return;
+	printf("Storage      %s used of a map of %s, %s free\n",
+	       client_format_bytes(used, client_object_uint(storage, "used_bytes", 0)),
+	       client_format_bytes(map, client_object_uint(storage, "map_bytes", 0)),
+	       client_format_bytes(disk, client_object_uint(storage, "free_bytes", 0)));
+}
+
+static void print_clients(const msgpack_object *health)
+{
+	printf("Clients      %" PRIu64 " connections, %" PRIu64 " subscriptions\n",
+	       client_object_uint(health, "connections", 0), client_object_uint(health, "subscriptions", 0));
+}
+
+static void print_timers(const struct dianactl *ctl, const msgpack_object *health)
+{
+	const msgpack_object *timers = client_object_get(health, "timers");
+	int64_t next_due_at = client_object_int(timers, "next_due_at", -1);
+	char at[CLIENT_FORMAT_MAX];
+
+	if (timers == NULL)
+		return;
+	printf("Timers       %" PRIu64 " armed, %" PRIu64 " overdue", client_object_uint(timers, "armed", 0),
+	       client_object_uint(timers, "overdue", 0));
+	if (next_due_at >= 0)
+		printf(", next at %s", client_format_time(at, next_due_at, ctl->utc));
+	putchar('\n');
+}
+
+/* ---- statistics ---- */
+
+/* Sections come as a list of maps, or as a map by method. */
+static const msgpack_object *section_entry(const msgpack_object *section, size_t index)
+{
+	if (section == NULL)
+		return NULL;
+	if (section->type == MSGPACK_OBJECT_MAP && index < section->via.map.size)
+		return &section->via.map.ptr[index].val;
+	return client_object_at(section, index);
+}
+
+static uint64_t sum_values(const msgpack_object *map)
+{
+	uint64_t sum = 0;
+
+	if (map == NULL)
+		return 0;
+	if (map->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+		return map->via.u64;
+	for (uint32_t i = 0; map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
+		if (map->via.map.ptr[i].val.type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+			sum += map->via.map.ptr[i].val.via.u64;
+	}
+	return sum;
+}
+
+static void print_calls(const msgpack_object *stats)
+{
+	const msgpack_object *section = client_object_get(stats, "calls");
+	const msgpack_object *items = client_object_get(section, "items");
+	const msgpack_object *entry;
+	uint64_t count = 0, errors = 0;
+
+	if (section == NULL)
+		return;
+	for (size_t i = 0; (entry = section_entry(items != NULL ? items : section, i)) != NULL; i++) {
+		count += client_object_uint(entry, "count", 0);
+		errors += sum_values(client_object_get(entry, "errors"));
+	}
+	printf("Calls        %" PRIu64 ", of which %" PRIu64 " refused\n", count, errors);
+}
+
+static void print_commits(const msgpack_object *stats)
+{
+	const msgpack_object *commits = client_object_get(stats, "commits");
+
+	if (client_object_get(commits, "count") == NULL)
+		return;
+	printf("Commits      %" PRIu64 " with %" PRIu64 " events\n", client_object_uint(commits, "count", 0),
+	       client_object_uint(commits, "events", 0));
+}
+
+/* ---- tables ---- */
+
+static const struct client_column check_columns[] = {
+	{ "CHECK", false },
+	{ "OK", false },
+	{ "MESSAGE", false },
+};
+
+static void add_check(struct client_table *table, const msgpack_object *check)
+{
+	bool ok = client_object_bool(check, "ok", false);
+	struct client_text message = client_object_text(check, "message");
+
+	client_table_text(table, client_object_text(check, "name"));
+	client_table_string(table, ok ? "ok" : "NO");
+	client_table_paint(table, ok ? CLIENT_COLOUR_GREEN : CLIENT_COLOUR_RED);
+	client_table_text(table, message.base != NULL ? message : (struct client_text){ "", 0 });
+}
+
+static int print_checks(const struct dianactl *ctl, const msgpack_object *health)
+{
+	const msgpack_object *checks = client_object_get(health, "checks");
+	struct client_table *table;
+	bool complete;
+
+	if (client_object_length(checks) == 0)
+		return DIANACTL_OK;
+	table = client_table_new(check_columns, DIANACTL_COUNT(check_columns));
+	if (table == NULL)
+		return dianactl_session_no_memory();
+	for (size_t i = 0; i < client_object_length(checks); i++)
+		add_check(table, client_object_at(checks, i));
+	putchar('\n');
+	complete = client_table_print(table, stdout, "", ctl->colour);
+	client_table_free(table);
+	return complete ? DIANACTL_OK : dianactl_session_no_memory();
+}
+
+static int print_projections(const struct dianactl *ctl, const struct status *s)
+{
+	const msgpack_object *items = client_object_get(s->projections.result, "items");
+
+	if (items == NULL)
+		items = client_object_get(s->health.result, "projections");
+	if (client_object_length(items) == 0)
+		return DIANACTL_OK;
+	putchar('\n');
+	return dianactl_projections_print(ctl, items, "");
+}
+
+static int print_screen(const struct dianactl *ctl, const struct status *s)
+{
+	const msgpack_object *health = s->health.result;
+	int rc;
+
+	printf("Socket       %s\n", ctl->socket_path);
+	print_summary(ctl, health);
+	print_storage(health);
+	print_clients(health);
+	print_timers(ctl, health);
+	print_calls(s->stats.result);
+	print_commits(s->stats.result);
+	rc = print_checks(ctl, health);
+	return rc != DIANACTL_OK ? rc : print_projections(ctl, s);
+}
+
+/* ---- JSON ---- */
+
+static msgpack_object result_or_nil(const struct client_message *answer)
+{
+	if (answer->error != NULL || answer->result == NULL)
+		return (msgpack_object){ .type = MSGPACK_OBJECT_NIL };
+	return *answer->result;
+}
+
+static int print_json(const struct status *s)
+{
+	msgpack_object_kv entries[] = {
+		{ client_object_of_text("health"), result_or_nil(&s->health) },
+		{ client_object_of_text("projections"), result_or_nil(&s->projections) },
+		{ client_object_of_text("stats"), result_or_nil(&s->stats) },
+	};
+	msgpack_object map = client_object_of_map(entries, DIANACTL_COUNT(entries));
+
+	return dianactl_session_print_json(&map);
+}
+
+static int show(const struct dianactl *ctl, const struct status *s)
+{
+	struct client_text status = client_object_text(s->health.result, "status");
+	int rc;
+
+	if (status.base == NULL)
+		return dianactl_session_odd("server.health");
+	rc = ctl->json ? print_json(s) : print_screen(ctl, s);
+	if (rc != DIANACTL_OK)
+		return rc;
+	return client_text_is(status, "ok") ? DIANACTL_OK : DIANACTL_REFUSED;
+}
+
+static int status_run(struct dianactl *ctl, const void *values)
+{
+	struct status s = { 0 };
+	int rc = ask(ctl, &s);
+
+	(void)values;
+	if (rc == DIANACTL_OK)
+		rc = show(ctl, &s);
+	client_message_clear(&s.health);
+	client_message_clear(&s.projections);
+	client_message_clear(&s.stats);
+	return rc;
+}
+
+const struct dianactl_command dianactl_status_command = {
+	.name = "status",
+	.words = "",
+	.help = "How the daemon is, on one screen",
+	.more = "Exit code 0 only if its status is ok, so that it can serve as a probe.",
+	.timeout_s = 30,
+	.run = status_run,
+};

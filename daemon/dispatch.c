@@ -1,0 +1,227 @@
+#include <inttypes.h>
+
+#include "core/settings.h"
+#include "daemon/call.h"
+#include "daemon/clock.h"
+#include "daemon/ledger.h"
+#include "daemon/rate.h"
+#include "daemon/server.h"
+#include "daemon/worker_query.h"
+
+/* Plans are built once; each call decodes into memory of its own, in the state's arena. */
+static const struct plan *plans[N_METHODS];
+
+static const struct record *common_record(const struct method_def *def)
+{
+	switch (def->class) {
+	case METHOD_COMMAND:
+		return def->kind ? record_command_params_kind() : record_command_params();
+	case METHOD_QUERY:
+		return def->kind ? record_query_params_kind() : record_query_params();
+	case METHOD_SERVICE:
+		break;
+	}
+	return def->flags & SERVICE_QUERY ? record_query_params() : NULL;
+}
+
+int dispatch_init(struct err *err)
+{
+	for (unsigned m = 0; m < N_METHODS; m++) {
+		plans[m] = plan_new(method_defs[m].params(), common_record(&method_defs[m]));
+		if (plans[m] == NULL)
+			return err_set(err, E_INTERNAL, "no memory");
+	}
+	return 0;
+}
+
+void dispatch_free(void)
+{
+	for (unsigned m = 0; m < N_METHODS; m++) {
+		plan_free(plans[m]);
+		plans[m] = NULL;
+	}
+}
+
+const struct plan *dispatch_plan(enum method_id m)
+{
+	return plans[m];
+}
+
+/* ---- finding the method ---- */
+
+static struct slice kind_param(struct slice params)
+{
+	struct mp m = mp_of(params);
+	struct slice name, kind;
+	uint32_t n;
+
+	if (mp_peek(&m) != MP_MAP || !mp_map(&m, &n))
+		return SLICE_NULL;
+	while (n-- > 0 && mp_str(&m, &name)) {
+		if (slice_is(name, "kind"))
+			return mp_peek(&m) == MP_STR && mp_str(&m, &kind) ? kind : SLICE_NULL;
+		if (!mp_skip(&m, MP_SCAN_DEPTH))
+			return SLICE_NULL;
+	}
+	return SLICE_NULL;
+}
+
+static int find_method(struct call *c)
+{
+	enum method_id first;
+	unsigned n = methods_by_name(c->method, &first);
+	struct slice kind;
+
+	if (n == 0) {
+		bool printable = utf8_valid(c->method) && c->method.len <= 100;
+
+		return err_set(c->err, E_UNKNOWN_METHOD, "no method %.*s",
+		               SLICE_FMT(printable ? c->method : SLICE_LIT("of that name")));
+	}
+	c->id = first;
+	if (method_defs[first].kind == NULL)
+		return 0;
+	kind = kind_param(c->params);
+	if (kind.base == NULL)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		if (slice_is(kind, method_defs[first + i].kind)) {
+			c->id = (enum method_id)(first + i);
+			return 0;
+		}
+	return err_field(c->err, "kind", "%s has no such kind", method_defs[first].name);
+}
+
+static int check_role(struct call *c)
+{
+	const struct method_def *def = &method_defs[c->id];
+	bool allowed = c->role == ROLE_ADMIN || (c->role == ROLE_BOT && !(def->flags & METHOD_ADMIN)) ||
+	               (c->role == ROLE_AUDITOR && !(def->flags & METHOD_ADMIN) && def->class != METHOD_COMMAND);
+
+	if (allowed)
+		return 0;
+	err_set(c->err, E_FORBIDDEN, "%s is not open to your role", def->name);
+	err_detail_text(c->err, "reason", SLICE_LIT("role"));
+	return E_FORBIDDEN;
+}
+
+/* ---- running ---- */
+
+static int run_command(struct call *c, const void *params, const struct command_params *common)
+{
+	struct command cmd = { .method = c->id, .params = params, .common = common, .has_peer = true, .peer = c->peer };
+
+	return ledger_command(server_ledger(c->server), &cmd, c->out, c->err);
+}
+
+static int run_loop_query(struct call *c, const void *params)
+{
+	struct ledger *l = server_ledger(c->server);
+	struct query q;
+	int rc;
+
+	ledger_query(l, &q, c->out, c->err);
+	rc = run_query(c->id, &q, params);
+	c->examined = q.examined;
+	c->returned = q.returned;
+	if (rc == 0 && q.state->failed) {
+		*c->err = q.state->err;
+		rc = (int)c->err->code;
+	}
+	return rc;
+}
+
+static int run_service(struct call *c, const void *params)
+{
+	switch (c->id) {
+#define SERVICE(name, wire, flags, errors, events, doc)                                                                \
+	case METHOD_##name:                                                                                            \
+		return service_##name(c, params);
+#include "core/schema/all.def"
+	default:
+		assert(!"not a service");
+		return E_INTERNAL;
+	}
+}
+
+static int not_there_yet(struct call *c, const struct query_params *common)
+{
+	if (common == NULL || !common->has_min_seq || common->min_seq <= ledger_head(server_ledger(c->server)))
+		return 0;
+	if (!c->waited && !c->in_batch && common->wait_ms > 0)
+		return server_wait_for_seq(c->server, c, common->min_seq, common->wait_ms);
+	err_set(c->err, E_UNAVAILABLE, "event %" PRIu64 " is not here yet", common->min_seq);
+	return E_UNAVAILABLE;
+}
+
+/* More activity reports than a person makes: refused in front of the decision, and not by the log. */
+static int too_much_activity(struct call *c, const void *params, const struct command_params *common)
+{
+	const struct user_record_activity *p = params;
+	struct ledger *l = server_ledger(c->server);
+	int64_t retry_at, limit;
+
+	if (c->id != METHOD_user_record_activity)
+		return 0;
+	if (common->idempotency_key.base != NULL &&
+	    ledger_knows_key(l, common->idempotency_key))
+		return 0;
+	limit = setting_int(ledger_state(l), SETTING_throttle_activity_per_minute);
+	if (rate_allow(server_rate(c->server), p->user_id, ledger_now(l), limit, &retry_at))
+		return 0;
+	err_set(c->err, E_RATE_LIMITED, "user %" PRId64 ": more than %" PRId64 " activities in a minute", p->user_id, limit);
+	err_detail_int(c->err, "retry_at", retry_at);
+	return E_RATE_LIMITED;
+}
+
+static int run(struct call *c)
+{
+	const struct method_def *def = &method_defs[c->id];
+	struct arena *arena = ledger_state(server_ledger(c->server))->arena;
+	const struct record *common_rec = common_record(def);
+	void *own = arena_take(arena, def->params()->size);
+	void *common = arena_take(arena, common_rec ? common_rec->size : 1);
+	void *parts[PLAN_PARTS] = { own, common };
+	int rc;
+
+	if (own == NULL || common == NULL)
+		return err_set(c->err, E_LIMIT_EXCEEDED, "the call takes too much memory");
+	rc = params_decode(plans[c->id], c->params, parts, arena, c->err);
+	if (rc != 0)
+		return rc;
+	switch (def->class) {
+	case METHOD_COMMAND:
+		rc = too_much_activity(c, own, common);
+		return rc == 0 ? run_command(c, own, common) : rc;
+	case METHOD_QUERY:
+		rc = not_there_yet(c, common);
+		if (rc != 0)
+			return rc;
+		return def->flags & QUERY_IN_WORKER ? worker_query(c, own) : run_loop_query(c, own);
+	case METHOD_SERVICE:
+		rc = not_there_yet(c, common_rec ? common : NULL);
+		return rc == 0 ? run_service(c, own) : rc;
+	}
+	return E_INTERNAL;
+}
+
+int dispatch_call(struct call *c)
+{
+	size_t start = c->out->len;
+	int rc;
+
+	c->id = N_METHODS;
+	rc = find_method(c);
+	if (rc == 0)
+		rc = check_role(c);
+	if (rc == 0)
+		rc = run(c);
+	if (rc == 0 && c->out->failed) {
+		c->out->failed = false;
+		rc = err_set(c->err, E_LIMIT_EXCEEDED, "the answer is larger than %d bytes", ANSWER_MAX);
+		err_detail_int(c->err, "limit", ANSWER_MAX);
+	}
+	if (rc != 0)
+		buf_truncate(c->out, start);
+	return rc;
+}

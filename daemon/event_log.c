@@ -1,0 +1,113 @@
+#include "daemon/event_log.h"
+
+#include <inttypes.h>
+
+static int decode(const struct log_entry *e, struct arena *arena, struct event *ret, struct err *err)
+{
+	struct envelope env;
+
+	if (!event_from_stored(e->bytes, arena, ret, &env))
+		return err_set(err, E_INTERNAL, "event %" PRIu64 " does not decode: of a newer version, or damaged",
+		               e->seq);
+	return 0;
+}
+
+static int source_get(void *arg, uint64_t seq, struct arena *arena, struct event *ret, struct err *err)
+{
+	struct log_entry e;
+	int rc = log_reader_get(arg, seq, &e, err);
+
+	if (rc == 0)
+		e.bytes = arena_copy(arena, e.bytes);
+	return rc == 0 ? decode(&e, arena, ret, err) : rc;
+}
+
+static int source_next(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
+                       struct event *ret, uint64_t *examined, struct err *err)
+{
+	struct log_types types;
+	struct log_entry e;
+	int rc;
+
+	if (tags != NULL)
+		memcpy(types.bits, tags, sizeof(types.bits));
+	rc = log_reader_next(arg, seq, backward, tags ? &types : NULL, &e, examined, err);
+	if (rc == 0)
+		e.bytes = arena_copy(arena, e.bytes);
+	return rc == 0 ? decode(&e, arena, ret, err) : rc;
+}
+
+static int source_seek_time(void *arg, int64_t at, uint64_t *ret_seq, struct err *err)
+{
+	return log_reader_seek_time(arg, at, ret_seq, err);
+}
+
+static uint64_t source_head(void *arg)
+{
+	return log_reader_head(arg);
+}
+
+struct event_source event_source_of(struct log_reader *reader)
+{
+	return (struct event_source){ source_get, source_next, source_seek_time, source_head, reader };
+}
+
+/* ---- showing ---- */
+
+static void put_users(struct buf *b, enum event_type type, const void *data)
+{
+	int64_t users[EVENT_USERS_MAX];
+	size_t n = event_users(type, data, users, EVENT_USERS_MAX);
+
+	mp_put_array(b, n);
+	for (size_t i = 0; i < n; i++)
+		mp_put_int64(b, users[i]);
+}
+
+/* {key, digest, result}: the digest as bytes, the result as it is stored. */
+static void put_idempotency(struct buf *b, const struct envelope *env)
+{
+	if (env->key.base == NULL) {
+		mp_put_nil(b);
+		return;
+	}
+	mp_put_map(b, 3);
+	mp_put_text(b, SLICE_LIT("key"));
+	mp_put_text(b, env->key);
+	mp_put_text(b, SLICE_LIT("digest"));
+	mp_put_bin(b, env->digest.len);
+	buf_append(b, env->digest.base, env->digest.len);
+	mp_put_text(b, SLICE_LIT("result"));
+	buf_append(b, env->result.base, env->result.len);
+}
+
+int event_show(struct buf *b, struct slice stored, bool raw, struct arena *arena, struct err *err)
+{
+	struct envelope env;
+	struct map_writer w;
+	struct event ev;
+
+	if (!event_from_stored(stored, arena, &ev, &env))
+		return err_set(err, E_INTERNAL, "an event does not decode: of a newer version, or damaged");
+	map_open(&w, b);
+	map_uint(&w, "seq", ev.seq);
+	map_uint(&w, "commit", ev.commit);
+	map_str(&w, "type", event_defs[ev.type].name);
+	map_text(&w, "stream", ev.stream);
+	map_uint(&w, "version", ev.version);
+	map_int(&w, "at", ev.at);
+	map_text(&w, "actor", env.actor);
+	map_text(&w, "note", env.note);
+	map_opt_int(&w, "peer", env.has_peer, env.peer);
+	map_text(&w, "method", env.method);
+	map_opt_int(&w, "cause", env.cause != 0, (int64_t)env.cause);
+	put_idempotency(map_key(&w, "idempotency"), &env);
+	put_users(map_key(&w, "users"), ev.type, ev.data);
+	record_put_wire(map_key(&w, "data"), event_defs[ev.type].record(), ev.data);
+	if (raw) {
+		mp_put_bin(map_key(&w, "raw"), stored.len);
+		buf_append(b, stored.base, stored.len);
+	}
+	map_close(&w);
+	return 0;
+}

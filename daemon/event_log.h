@@ -1,0 +1,16 @@
+#ifndef DAEMON_EVENT_LOG_H
+#define DAEMON_EVENT_LOG_H
+
+#include "core/map_writer.h"
+#include "log/log.h"
+#include "projections/query.h"
+
+/* The log seen as decoded events: where log/ (bytes) and projections/ (events) meet. */
+
+/* An event_source over a reader, which is borrowed. Refreshing it is the caller's. */
+struct event_source event_source_of(struct log_reader *reader);
+
+/* Writes a stored event as the wire shows it. raw: adds the stored bytes. E_INTERNAL: does not decode. */
+int event_show(struct buf *b, struct slice stored, bool raw, struct arena *arena, struct err *err);
+
+#endif

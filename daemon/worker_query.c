@@ -1,0 +1,208 @@
+#include "daemon/worker_query.h"
+
+#include <stdlib.h>
+
+#include "daemon/clock.h"
+#include "daemon/diag.h"
+#include "daemon/ledger.h"
+#include "daemon/server.h"
+#include "daemon/worker.h"
+
+enum { TASK_ARENA_MAX = 256 << 20 };
+
+/*
+ *   worker_task()       loop     asks for a checkpoint (or goes on at once without)
+ *   on_checkpoint()     loop     opens the snapshot, submits
+ *   run_task()          reader   the work
+ *   done_task()         loop     answers
+ */
+struct pending {
+	struct job job;
+	struct checkpoint_wait wait;
+	struct ticket ticket;
+	struct server *server;
+	int (*run)(struct worker_task *);
+	struct worker_task task;
+	struct arena arena;
+	struct buf out;
+	struct err err;
+	int rc;
+};
+
+static void finish(struct pending *p)
+{
+	call_answer(&p->ticket, p->rc, buf_slice(&p->out), &p->err);
+	snapshot_close(p->task.snapshot);
+	log_reader_close(p->task.log);
+	arena_free(&p->arena);
+	buf_free(&p->out);
+	free(p->task.data);
+	free(p);
+}
+
+static void run_task(struct job *job)
+{
+	struct pending *p = (struct pending *)job;
+
+	p->rc = log_reader_refresh(p->task.log, &p->err);
+	if (p->rc == 0)
+		p->rc = p->run(&p->task);
+	log_reader_idle(p->task.log);
+	if (p->rc == 0 && p->out.failed)
+		p->rc = err_set(&p->err, E_LIMIT_EXCEEDED, "the answer is larger than %d bytes", ANSWER_MAX);
+}
+
+static void done_task(struct job *job)
+{
+	finish((struct pending *)job);
+}
+
+static void submit(struct pending *p)
+{
+	struct log *log = ledger_log(server_ledger(p->server));
+
+	p->rc = log_reader_open(log, LOG_DURABLE_ONLY, &p->task.log, &p->err);
+	if (p->rc != 0) {
+		finish(p);
+		return;
+	}
+	worker_submit(server_reader(p->server), &p->job);
+}
+
+static void on_checkpoint(struct checkpoint_wait *w, int rc, const struct err *err)
+{
+	struct pending *p = (struct pending *)((char *)w - offsetof(struct pending, wait));
+	struct ledger *l = server_ledger(p->server);
+
+	p->rc = rc;
+	if (rc != 0) {
+		p->err = *err;
+		finish(p);
+		return;
+	}
+	p->rc = snapshot_open(ledger_engine(l), &p->task.snapshot, &p->err);
+	ledger_snapshot_taken(l);
+	if (p->rc != 0)
+		finish(p);
+	else
+		submit(p);
+}
+
+int worker_task(struct call *c, bool wants_snapshot, int (*run)(struct worker_task *t), const void *data, size_t size)
+{
+	struct pending *p;
+
+	if (c->in_batch)
+		return err_field(c->err, "method", "%s does not go into a batch", method_defs[c->id].name);
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return err_set(c->err, E_INTERNAL, "no memory");
+	p->job = (struct job){ run_task, done_task, NULL };
+	p->wait.ready = on_checkpoint;
+	p->ticket = call_ticket(c);
+	p->server = c->server;
+	p->run = run;
+	arena_init(&p->arena, TASK_ARENA_MAX);
+	buf_init(&p->out, ANSWER_MAX);
+	p->task = (struct worker_task){ .arena = &p->arena, .out = &p->out, .err = &p->err, .data = malloc(size + 1) };
+	if (p->task.data == NULL) {
+		free(p);
+		return err_set(c->err, E_INTERNAL, "no memory");
+	}
+	memcpy(p->task.data, data, size);
+	if (wants_snapshot)
+		ledger_await_checkpoint(server_ledger(c->server), &p->wait);
+	else
+		submit(p);
+	return CALL_LATER;
+}
+
+/* ---- queries of the schema ---- */
+
+/* The params as they were sent: texts in them belong to the connection's buffer. */
+struct query_task {
+	enum method_id id;
+	int64_t now;
+	uint64_t seq;
+	size_t params_len;
+	uint8_t params[];
+};
+
+/* The durable log, up to where the snapshot stands. */
+struct bounded_log {
+	struct event_source source;
+	uint64_t head;
+};
+
+static int bounded_get(void *arg, uint64_t seq, struct arena *arena, struct event *ret, struct err *err)
+{
+	struct bounded_log *b = arg;
+
+	if (seq > b->head)
+		return err_set(err, E_NOT_FOUND, "beyond the checkpoint");
+	return b->source.get(b->source.arg, seq, arena, ret, err);
+}
+
+static int bounded_next(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
+                        struct event *ret, uint64_t *examined, struct err *err)
+{
+	struct bounded_log *b = arg;
+	int rc = b->source.next(b->source.arg, seq, backward, tags, arena, ret, examined, err);
+
+	if (rc == 0 && ret->seq > b->head)
+		return err_set(err, E_NOT_FOUND, "beyond the checkpoint");
+	return rc;
+}
+
+static int bounded_seek_time(void *arg, int64_t at, uint64_t *ret_seq, struct err *err)
+{
+	struct bounded_log *b = arg;
+
+	return b->source.seek_time(b->source.arg, at, ret_seq, err);
+}
+
+static uint64_t snapshot_head(void *arg)
+{
+	return ((struct bounded_log *)arg)->head;
+}
+
+static int run_query_task(struct worker_task *t)
+{
+	const struct query_task *q = t->data;
+	struct bounded_log log = { event_source_of(t->log), snapshot_seq(t->snapshot) };
+	struct event_source source = { bounded_get, bounded_next, bounded_seek_time, snapshot_head, &log };
+	struct state *s = snapshot_state(t->snapshot);
+	struct query query = { .state = s, .arena = s->arena, .log = &source, .now = q->now, .out = t->out, .err = t->err };
+	void *own, *common;
+	void *parts[PLAN_PARTS];
+	int rc;
+
+	/* decoded anew, here: the texts then live in this task's copy */
+	own = arena_take(t->arena, method_defs[q->id].params()->size);
+	common = arena_take(t->arena, record_query_params_kind()->size);
+	if (own == NULL || common == NULL)
+		return err_set(t->err, E_INTERNAL, "no memory");
+	parts[0] = own;
+	parts[1] = common;
+	rc = params_decode(dispatch_plan(q->id), slice_of(q->params, q->params_len), parts, t->arena, t->err);
+	if (rc == 0)
+		rc = run_query(q->id, &query, own);
+	if (rc == 0 && s->failed) {
+		*t->err = s->err;
+		rc = (int)t->err->code;
+	}
+	return rc;
+}
+
+int worker_query(struct call *c, const void *params)
+{
+	size_t size = sizeof(struct query_task) + c->params.len;
+	struct query_task *q = arena_take(ledger_state(server_ledger(c->server))->arena, size);
+
+	(void)params;
+	if (q == NULL)
+		return err_set(c->err, E_LIMIT_EXCEEDED, "the call takes too much memory");
+	*q = (struct query_task){ .id = c->id, .now = ledger_now(server_ledger(c->server)), .params_len = c->params.len };
+	memcpy(q->params, c->params.base, c->params.len);
+	return worker_task(c, true, run_query_task, q, size);
+}
