@@ -1,0 +1,52 @@
+#ifndef DIANA_BENCH_REPORT_H
+#define DIANA_BENCH_REPORT_H
+
+#include <stdio.h>
+
+#include "load.h"
+
+/* One server under one kind of load. */
+struct measure {
+	struct load_result load; /* load.ops 0: not measured */
+	uint64_t cpu_us;         /* of the server, for load.all_ops */
+	uint64_t own_cpu_us;     /* of the generator, likewise */
+};
+
+struct scenario {
+	const char *name;
+	const char *theirs; /* what Redis is asked */
+	enum op op;
+	uint32_t connections;
+	uint32_t depth;
+	unsigned rounds;     /* the servers take turns so many times */
+	double seconds;      /* per server, all rounds together */
+	double target;       /* ours / theirs at least; 0: none */
+	double floor_target; /* median / median of the bare commit at most; 0: floor not measured */
+	struct measure diana;
+	struct measure redis;
+	struct measure floor;
+};
+
+/* What is measured once. 0: not measured. */
+struct totals {
+	uint32_t users;
+	double diana_load_s;
+	double redis_load_s;
+	uint64_t peak_anon_bytes; /* of dianad while 64 connections were busy */
+	uint64_t log_bytes;       /* all of it, after the awards */
+	uint64_t log_events;
+	uint64_t log_growth; /* during the measured awards */
+	uint64_t log_awards;
+	uint64_t aof_growth;
+	uint64_t aof_awards;
+	uint64_t rebuild_events;
+	double rebuild_s;
+};
+
+#define PEAK_ANON_TARGET 200e6
+
+/* Both give the number of targets missed. */
+unsigned report_table(FILE *f, const struct scenario *scenarios, size_t n, const struct totals *t);
+unsigned report_json(FILE *f, const struct scenario *scenarios, size_t n, const struct totals *t);
+
+#endif
