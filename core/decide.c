@@ -149,6 +149,14 @@ struct slice stream_name(enum stream_id stream, const void *field, struct arena 
 	return slice_of(p, n + text.len);
 }
 
+uint64_t next_version(struct decision *d, enum stream_id stream, const void *field)
+{
+	struct key row;
+
+	stream_row(stream, field, &row);
+	return row_version(d->state, stream_defs[stream].table, &row) + 1;
+}
+
 void decision_address(struct decision *d, enum stream_id stream, const void *field)
 {
 	d->addressed = true;
@@ -202,7 +210,6 @@ void emit(struct decision *d, enum event_type type, const void *data)
 	size_t size = def->record()->size;
 	const void *stream_field = (const uint8_t *)data + def->key_offset;
 	struct event *ev;
-	struct key row;
 	void *copy;
 
 	if (d->failed)
@@ -216,11 +223,10 @@ void emit(struct decision *d, enum event_type type, const void *data)
 		return;
 	}
 	memcpy(copy, data, size);
-	stream_row(def->stream, stream_field, &row);
 	*ev = (struct event){ .type = type,
 		              .seq = d->first_seq + d->n_events,
 		              .commit = d->first_seq,
-		              .version = row_version(d->state, stream_defs[def->stream].table, &row) + 1,
+		              .version = next_version(d, def->stream, stream_field),
 		              .cause = d->cause,
 		              .at = d->now,
 		              .stream = stream_name(def->stream, stream_field, d->arena),

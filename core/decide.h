@@ -88,6 +88,8 @@ int settle(struct decision *d);
 void stream_row(enum stream_id stream, const void *field, struct key *ret);
 /* "points:42" */
 struct slice stream_name(enum stream_id stream, const void *field, struct arena *arena);
+/* The version that the next event of a stream gets. */
+uint64_t next_version(struct decision *d, enum stream_id stream, const void *field);
 /* The command addresses this stream: expected_version and the reply's version are of it. */
 void decision_address(struct decision *d, enum stream_id stream, const void *field);
 

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/rules.h"
@@ -19,19 +20,21 @@ static bool is_flag(struct slice key)
 	return slice_starts(key, SLICE_LIT("flag."));
 }
 
-/* Entries nobody knows hold nil, bool, int, float, text or a list of texts. */
+/* Entries nobody knows hold nil, bool, int, finite float, text or a list of texts. */
 static bool plain_value(struct slice packed)
 {
 	struct mp m = mp_of(packed);
 	struct slice text;
 	uint32_t n;
+	double x;
 
 	switch (mp_peek(&m)) {
 	case MP_NIL:
 	case MP_BOOL:
 	case MP_INT:
-	case MP_FLOAT:
 		return true;
+	case MP_FLOAT:
+		return mp_float(&m, &x) && isfinite(x);
 	case MP_STR:
 		return mp_str(&m, &text) && text.len <= TEXT_MAX && utf8_valid(text);
 	case MP_ARRAY:

@@ -164,7 +164,7 @@ static int lore_exists(struct decision *d, struct slice id)
 
 int decide_level_create(struct decision *d, const struct level_create *p, struct level_item_result *r)
 {
-	struct level old;
+	struct level old, new = p->level;
 	int rc;
 
 	if (find_level(d->state, p->level.id, &old))
@@ -174,7 +174,8 @@ int decide_level_create(struct decision *d, const struct level_create *p, struct
 		rc = lore_exists(d, p->level.unlocks_lore_id);
 	if (rc != 0)
 		return rc;
-	EMIT(d, point_level_created, .level = p->level);
+	new.version = next_version(d, STREAM_level, &new.id);
+	EMIT(d, point_level_created, .level = new);
 	find_level(d->state, p->level.id, &r->item);
 	return 0;
 }
@@ -263,6 +264,7 @@ int decide_reward_create(struct decision *d, const struct reward_create *p, stru
 		return rc;
 	get_point_totals(d->state, 0, &totals);
 	new.id = totals.last_reward_id + 1;
+	new.version = 1;
 	new.created_at = new.updated_at = d->now;
 	decision_address(d, STREAM_reward, &new.id);
 	EMIT(d, point_reward_created, .reward = new);

@@ -43,6 +43,7 @@ int decide_user_create(struct decision *d, const struct user_create *p, struct u
 	tidy_names(&ev.user);
 	ev.user.role = ev.user.is_admin ? SLICE_LIT("admin") : SLICE_LIT("free");
 	ev.user.created_at = ev.user.updated_at = d->now;
+	ev.user.version = next_version(d, STREAM_user, &p->user.id);
 	ev.revived = known;
 	emit(d, EV_user_created, &ev);
 	user_item(d, p->user.id, &r->item);

@@ -229,9 +229,9 @@ static unsigned node_search(const struct omap_node *n, struct slice key, bool *r
  * heads takes about as long as fetching one. */
 static void fetch_heads(const struct omap_node *n)
 {
+	__builtin_prefetch(n);
 	for (unsigned i = 0; i < FANOUT; i += 8)
 		__builtin_prefetch(&n->head[i]);
-	__builtin_prefetch(n);
 }
 
 static void fetch_slots(const struct omap_node *n)
@@ -504,7 +504,7 @@ static void grow_root(struct omap *m, struct inner *root, struct omap_entry *key
 
 /* Puts `key` and what lies right of it above the level just split, splitting further up as needed. */
 static void insert_above(struct omap *m, struct path *p, struct fresh_nodes *f, struct omap_entry *key,
-                         struct omap_node *right)
+			 struct omap_node *right)
 {
 	for (unsigned h = 0; h < p->n; h++) {
 		struct inner *in = p->node[h], *half;

@@ -394,7 +394,7 @@ bool rank_settle(struct rank *r)
 	r->n_gathered = 0;
 	for (unsigned i = 0; i < n; i++) {
 		bool ok = r->gathered[i].rows > 0 ? rank_insert(r, r->gathered[i].score)
-		                                  : rank_erase(r, r->gathered[i].score);
+						  : rank_erase(r, r->gathered[i].score);
 
 		assert(ok || r->gathered[i].rows > 0);
 		done = done && ok;

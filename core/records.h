@@ -127,6 +127,7 @@ static inline struct slice key_slice(const struct key *k)
 typedef uint64_t key_U64;
 typedef int64_t key_I64;
 typedef int64_t key_DESC; /* largest first; >= 0 */
+typedef uint64_t key_VAR;  /* as U64 in 2..9 bytes: the fewer bytes, the more of a key the overlay compares inline */
 typedef struct slice key_TEXT;
 
 static inline void key_put_U64(struct key *k, uint64_t v)
@@ -143,6 +144,16 @@ static inline void key_put_I64(struct key *k, int64_t v)
 static inline void key_put_DESC(struct key *k, int64_t v)
 {
 	key_put_U64(k, ~(uint64_t)v);
+}
+/* How many bytes follow, then those, largest first. */
+static inline void key_put_VAR(struct key *k, uint64_t v)
+{
+	uint64_t be = htobe64(v);
+	unsigned zeros = v == 0 ? 7 : (unsigned)__builtin_clzll(v) / 8;
+
+	k->bytes[k->len] = (uint8_t)(8 - zeros);
+	memcpy(k->bytes + k->len + 1, (const uint8_t *)&be + zeros, 8 - zeros);
+	k->len = (uint16_t)(k->len + 9 - zeros);
 }
 /* Zero bytes escaped as 00 ff, end marked by 00 00. */
 void key_put_TEXT(struct key *k, struct slice v);

@@ -31,6 +31,7 @@ void ensure_user(struct decision *d, int64_t id)
 	record_defaults(record_user_created(), &ev);
 	ev.user.id = id;
 	ev.user.created_at = ev.user.updated_at = d->now;
+	ev.user.version = next_version(d, STREAM_user, &id);
 	ev.auto_created = true;
 	ev.revived = get_user(d->state, (uint64_t)id, &old);
 	emit(d, EV_user_created, &ev);

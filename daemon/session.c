@@ -8,6 +8,7 @@
 #include "daemon/clock.h"
 #include "daemon/diag.h"
 #include "daemon/ledger.h"
+#include "daemon/lookahead.h"
 #include "daemon/server.h"
 #include "daemon/subscriptions.h"
 
@@ -264,8 +265,9 @@ struct frame {
 	uint64_t type;
 	uint32_t msgid;
 	bool has_msgid;
-	struct slice method;
-	struct slice params;
+	struct request_head head;
+	size_t start, end; /* in the input */
+	const char *bad; /* why it is refused; NULL: it is not */
 };
 
 /* Takes a whole frame apart. False: not a request or notification; has_msgid tells whether to say so. */
@@ -284,19 +286,19 @@ static bool parse_frame(struct slice bytes, struct frame *f)
 		return false;
 	f->msgid = (uint32_t)msgid;
 	f->has_msgid = true;
-	if (!mp_str(&m, &f->method) || !mp_array(&m, &n_params) || n_params > 1)
+	if (!mp_str(&m, &f->head.method) || !mp_array(&m, &n_params) || n_params > 1)
 		return false;
-	f->params = SLICE_LIT("\x80");
-	return n_params == 0 || mp_raw(&m, FRAME_DEPTH, &f->params);
+	f->head.params = SLICE_LIT("\x80");
+	return n_params == 0 || mp_raw(&m, FRAME_DEPTH, &f->head.params);
 }
 
-static void refuse_frame(struct session *s, const struct frame *f, const char *why)
+static void refuse_frame(struct session *s, const struct frame *f)
 {
 	struct err err;
 
-	diag_info("connection %llu: closed, %s", (unsigned long long)s->id, why);
+	diag_info("connection %llu: closed, %s", (unsigned long long)s->id, f->bad);
 	if (f->has_msgid) {
-		err_field(&err, "frame", "%s", why);
+		err_field(&err, "frame", "%s", f->bad);
 		session_answer(s, f->msgid, E_INVALID_ARGUMENT, SLICE_NULL, &err, 0);
 		session_send(s);
 	}
@@ -324,7 +326,7 @@ static void run_frame(struct session *s, const struct frame *f)
 {
 	struct err err;
 	struct call c = { .server = s->srv, .session_id = s->id, .msgid = f->msgid, .role = s->role, .peer = s->uid,
-		          .method = f->method, .params = f->params, .out = &s->out, .err = &err };
+		          .method = f->head.method, .params = f->head.params, .out = &s->out, .err = &err };
 	size_t start = s->out.len, body;
 	int64_t began = monotonic_ns();
 	int rc;
@@ -355,10 +357,11 @@ static void run_frame(struct session *s, const struct frame *f)
 	}
 }
 
-/* Next whole frame, or nothing. */
+/* Next whole frame, or the refusal of what is none; false: more must arrive. */
 static bool next_frame(struct session *s, struct frame *f)
 {
 	struct slice rest = slice_of(s->in.base + s->in_pos, s->in.len - s->in_pos);
+	size_t start = s->in_pos;
 	enum mp_scan_result r;
 
 	if (rest.len == 0)
@@ -369,20 +372,36 @@ static bool next_frame(struct session *s, struct frame *f)
 	r = mp_scan(&s->scan, rest, server_frame_max(s->srv));
 	if (r == MP_SCAN_MORE)
 		return false;
+	s->scanning = false;
 	if (r == MP_SCAN_DONE) {
-		s->scanning = false;
 		s->in_pos += s->scan.pos;
-		if (parse_frame(slice_of(rest.base, s->scan.pos), f))
-			return true;
-		refuse_frame(s, f, "not a MessagePack-RPC request");
-		return false;
+		if (!parse_frame(slice_of(rest.base, s->scan.pos), f))
+			f->bad = "not a MessagePack-RPC request";
+	} else {
+		peek_msgid(rest, f);
+		f->bad = r == MP_SCAN_BIG    ? "the frame is too large"
+		         : r == MP_SCAN_DEEP ? "the frame is nested too deep"
+		                             : "the frame is malformed";
 	}
-	peek_msgid(rest, f);
-	refuse_frame(s, f,
-	             r == MP_SCAN_BIG    ? "the frame is too large"
-	             : r == MP_SCAN_DEEP ? "the frame is nested too deep"
-	                                 : "the frame is malformed");
-	return false;
+	f->start = start;
+	f->end = s->in_pos;
+	return true;
+}
+
+/* Frames that have arrived, so that what they need can be fetched at once. A refusal is the last. */
+static size_t gather(struct session *s, struct frame frames[LOOKAHEAD_MAX])
+{
+	struct request_head heads[LOOKAHEAD_MAX];
+	size_t n = 0;
+
+	while (n < LOOKAHEAD_MAX && next_frame(s, &frames[n])) {
+		heads[n] = frames[n].head;
+		if (frames[n++].bad != NULL)
+			break;
+	}
+	if (n > 1)
+		lookahead(ledger_state(server_ledger(s->srv)), ledger_now(server_ledger(s->srv)), heads, n);
+	return n;
 }
 
 static void compact_input(struct session *s)
@@ -402,11 +421,22 @@ static bool open_for_input(struct session *s)
 
 void session_process(struct session *s)
 {
-	struct frame f;
+	struct frame frames[LOOKAHEAD_MAX];
+	size_t n, done;
 
-	while (open_for_input(s) && next_frame(s, &f))
-		if (f.type == 0)
-			run_frame(s, &f);
+	while (open_for_input(s) && (n = gather(s, frames)) > 0) {
+		for (done = 0; done < n && open_for_input(s); done++) {
+			if (frames[done].bad != NULL)
+				refuse_frame(s, &frames[done]);
+			else if (frames[done].type == 0)
+				run_frame(s, &frames[done]);
+		}
+		if (done < n) {
+			/* stopped in between: the rest is gathered again when it goes on */
+			s->in_pos = done > 0 ? frames[done - 1].end : frames[0].start;
+			s->scanning = false;
+		}
+	}
 	compact_input(s);
 	session_send(s);
 	want_read(s, open_for_input(s));

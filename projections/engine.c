@@ -15,6 +15,7 @@ enum {
 	ARENA_MAX = 64 << 20,
 	FREEZE_BYTES = 40 << 20,   /* of one overlay: two of them and LMDB's own must fit the budget */
 	OVERFULL_BYTES = 52 << 20, /* the next one may grow so far while the last is written */
+	REBUILD_BYTES = 160 << 20, /* a rebuild takes more for its time: each checkpoint rewrites most pages */
 	PROGRESS_EVERY = 10000,
 };
 static const char checkpoint_name[] = "checkpoint";
@@ -268,6 +269,7 @@ void engine_folded(struct engine *e, uint64_t seq)
 struct target {
 	struct state *state;
 	struct view_store *store;
+	uint64_t full; /* bytes */
 	int (*checkpoint)(void *arg, uint64_t seq, struct err *err); /* the overlay is full */
 	unsigned (*mask)(void *arg, uint64_t seq);
 	void (*folded)(void *arg, uint64_t seq);
@@ -305,7 +307,7 @@ static int fold_range(const struct target *t, const struct event_source *log, ui
 		if (rc == 0)
 			rc = fold_one(t, &ev, err);
 		view_store_pending(t->store, &rows, &bytes);
-		if (rc == 0 && bytes >= FREEZE_BYTES)
+		if (rc == 0 && bytes >= t->full)
 			rc = t->checkpoint(t->arg, seq, err);
 		if (rc == 0 && progress != NULL && seq % PROGRESS_EVERY == 0 && !progress(arg, seq, to))
 			rc = err_set(err, E_UNAVAILABLE, "stopped");
@@ -340,7 +342,7 @@ static int checkpoint_now(void *arg, uint64_t seq, struct err *err)
 int engine_catch_up(struct engine *e, const struct event_source *log, uint64_t to,
                     bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
-	struct target t = { .state = e->state, .store = e->store, .checkpoint = checkpoint_now, .mask = engine_mask,
+	struct target t = { .state = e->state, .store = e->store, .full = FREEZE_BYTES, .checkpoint = checkpoint_now, .mask = engine_mask,
 		            .folded = engine_moved, .arg = e };
 
 	return fold_range(&t, log, engine_next(e), to, progress, arg, err);
@@ -633,7 +635,7 @@ static int rebuild_checkpoint(void *arg, uint64_t seq, struct err *err)
 int rebuild_fold(struct rebuild *r, const struct event_source *log, uint64_t to,
                  bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
-	struct target t = { .state = view_store_state(r->store), .store = r->store, .checkpoint = rebuild_checkpoint,
+	struct target t = { .state = view_store_state(r->store), .store = r->store, .full = REBUILD_BYTES, .checkpoint = rebuild_checkpoint,
 		            .mask = rebuild_mask, .folded = rebuild_moved, .arg = r };
 	int rc = fold_range(&t, log, r->seq + 1, to, progress, arg, err);
 
@@ -653,7 +655,7 @@ uint64_t rebuild_seq(const struct rebuild *r)
 int rebuild_adopt(struct rebuild *r, const struct event_source *log, uint64_t to, struct err *err)
 {
 	struct engine *e = r->engine;
-	struct target t = { .state = e->state, .store = e->store, .checkpoint = checkpoint_now, .mask = engine_mask,
+	struct target t = { .state = e->state, .store = e->store, .full = FREEZE_BYTES, .checkpoint = checkpoint_now, .mask = engine_mask,
 		            .folded = engine_moved, .arg = e };
 	int rc = 0;
 

@@ -259,8 +259,8 @@ static void store_unlink(struct view_store *vs)
 	pthread_mutex_unlock(&vs->views->lock);
 }
 
-int view_store_open(struct views *v, const struct state_table *tables, unsigned n_tables,
-                    const uint32_t *generations, struct view_store **ret, struct err *err)
+int view_store_open(struct views *v, const struct state_table *tables, unsigned n_tables, const uint32_t *generations,
+		    struct view_store **ret, struct err *err)
 {
 	struct view_store *vs = calloc(1, sizeof(*vs) + n_tables * sizeof(vs->t[0]));
 	int rc;
@@ -411,7 +411,7 @@ uint32_t view_store_generation(const struct view_store *vs, unsigned table)
 }
 
 int view_store_table_info(struct view_store *vs, unsigned table, uint64_t *ret_rows, uint64_t *ret_bytes,
-                          struct err *err)
+			  struct err *err)
 {
 	MDB_stat st;
 	int rc;

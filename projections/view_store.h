@@ -29,7 +29,7 @@ void views_close(struct views *v);
 
 /* Drops every table on disk but "<table name>.<generation[i]>" of these. No store is open. */
 int views_prune(struct views *v, const struct state_table *tables, unsigned n_tables, const uint32_t *generations,
-                struct err *err);
+		struct err *err);
 
 struct views_info {
 	uint64_t map_bytes;
@@ -48,8 +48,8 @@ struct view_store;
  * not there yet is empty. tables and generations: tables is borrowed for the store's life,
  * generations is copied. Counted tables are scanned once to build their order statistics.
  */
-int view_store_open(struct views *v, const struct state_table *tables, unsigned n_tables,
-                    const uint32_t *generations, struct view_store **ret, struct err *err);
+int view_store_open(struct views *v, const struct state_table *tables, unsigned n_tables, const uint32_t *generations,
+		    struct view_store **ret, struct err *err);
 void view_store_close(struct view_store *vs);
 struct state *view_store_state(struct view_store *vs);
 
@@ -81,6 +81,6 @@ uint32_t view_store_generation(const struct view_store *vs, unsigned table);
 
 /* Rows and bytes of a table as of the last checkpoint. */
 int view_store_table_info(struct view_store *vs, unsigned table, uint64_t *ret_rows, uint64_t *ret_bytes,
-                          struct err *err);
+			  struct err *err);
 
 #endif

@@ -398,7 +398,7 @@ bool views_table_find(struct views *v, const char *name, MDB_dbi *ret)
 }
 
 static int open_in(struct views *v, MDB_txn *txn, char names[][VIEW_NAME_MAX], unsigned n, MDB_dbi *ret,
-                   struct err *err)
+		   struct err *err)
 {
 	int rc = views_reserve(v, n * 4, err);
 
@@ -451,7 +451,7 @@ int views_table_drop(struct views *v, MDB_txn *txn, const char *name, struct err
 
 /* Is this "<name>.<generation>" of one of the tables, or the table of meta records? */
 static bool is_wanted(struct slice name, const struct state_table *tables, unsigned n_tables,
-                      const uint32_t *generations)
+		      const uint32_t *generations)
 {
 	char want[VIEW_NAME_MAX];
 
@@ -467,7 +467,7 @@ static bool is_wanted(struct slice name, const struct state_table *tables, unsig
 
 /* The first unwanted table; false: none. */
 static bool find_unwanted(struct views *v, MDB_txn *txn, const struct state_table *tables, unsigned n_tables,
-                          const uint32_t *generations, char ret[VIEW_NAME_MAX])
+			  const uint32_t *generations, char ret[VIEW_NAME_MAX])
 {
 	MDB_cursor *c;
 	MDB_val key;
@@ -489,7 +489,7 @@ static bool find_unwanted(struct views *v, MDB_txn *txn, const struct state_tabl
 }
 
 int views_prune(struct views *v, const struct state_table *tables, unsigned n_tables, const uint32_t *generations,
-                struct err *err)
+		struct err *err)
 {
 	char name[VIEW_NAME_MAX];
 	MDB_txn *txn;

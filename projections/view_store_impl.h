@@ -22,14 +22,14 @@ struct views_table {
 struct views {
 	MDB_env *env;
 	MDB_dbi meta;
-	MDB_dbi names; /* LMDB's table of tables */
+	MDB_dbi names;      /* LMDB's table of tables */
 	const uint8_t *map; /* NULL: pages cannot be read */
 	int lock_fd;
 	bool writemap;
 	uint64_t page_bytes;
 	uint64_t map_bytes;
-	uint64_t reserved; /* the file has blocks up to here; belongs to the write transaction */
-	int fault;         /* for tests: what the next apply fails with */
+	uint64_t reserved;    /* the file has blocks up to here; belongs to the write transaction */
+	int fault;            /* for tests: what the next apply fails with */
 	pthread_mutex_t lock; /* of what follows */
 	struct views_table *tables;
 	unsigned n_tables, cap_tables;

@@ -56,8 +56,8 @@ struct table_record {
 struct walk {
 	const struct state_key *what;
 	const uint8_t *page;
-	struct slice low, high; /* keys around: low <= key < high; base NULL: not known */
-	unsigned skip;          /* bytes that low and high have in common */
+	struct slice low, high;             /* keys around: low <= key < high; base NULL: not known */
+	unsigned skip;                      /* bytes that low and high have in common */
 	uint64_t low_head, head, high_head; /* 8 bytes after those, big-endian */
 	unsigned lo, hi;                    /* between which nodes the key lies */
 	unsigned at;                        /* the node looked at next */
@@ -212,8 +212,8 @@ static void descend(const struct views *v, struct walk *w)
 
 	if (node)
 		turn_to(v, w,
-		        read_u16(node) | (uint64_t)read_u16(node + 2) << 16 |
-		                (uint64_t)read_u16(node + NODE_FLAGS) << 32);
+			read_u16(node) | (uint64_t)read_u16(node + 2) << 16 |
+				(uint64_t)read_u16(node + NODE_FLAGS) << 32);
 }
 
 /* Chooses the next node and asks for its key. */
@@ -280,8 +280,7 @@ static void memo_keep(struct view_store *vs, const struct walk *w)
 
 static bool memo_has(const struct view_store *vs, const struct view_memo *m, const struct state_key *what)
 {
-	return m->epoch == vs->epoch && m->table == what->table &&
-	       slice_eq(slice_of(m->key, m->key_len), what->key);
+	return m->epoch == vs->epoch && m->table == what->table && slice_eq(slice_of(m->key, m->key_len), what->key);
 }
 
 /* Asking. */
