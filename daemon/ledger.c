@@ -75,6 +75,7 @@ struct ledger {
 	bool frozen;           /* waits for its block to be durable, or is being written */
 	bool applying;
 	uint64_t frozen_seq;
+	bool rooted;           /* the block is durable, and frozen_root known */
 	uint8_t frozen_root[ENGINE_ROOT];
 	bool wanted;           /* somebody awaits one */
 	int paused;            /* snapshots being taken, rebuilds being adopted */
@@ -586,7 +587,7 @@ static void run_flush(struct job *job)
 	f->rc = log_flush(f->ledger->log, f->block, &f->err);
 }
 
-static void start_apply(struct ledger *l);
+static void apply_frozen(struct ledger *l);
 
 /* What waited is answered by the owner; the views held events that are not in the log. */
 static void flush_failed(struct ledger *l)
@@ -609,7 +610,6 @@ static void done_flush(struct job *job)
 	struct flush_job *f = (struct flush_job *)job;
 	struct ledger *l = f->ledger;
 	int64_t took = monotonic_ns() - f->started_ns;
-	uint64_t size;
 
 	l->flushing = false;
 	log_end_flush(l->log, f->block, f->rc == 0);
@@ -621,11 +621,8 @@ static void done_flush(struct job *job)
 	l->stats.flush_ns_sum += took;
 	if (took > l->stats.flush_ns_max)
 		l->stats.flush_ns_max = took;
-	if (l->frozen && !l->applying && log_durable(l->log) >= l->frozen_seq) {
-		log_root(l->log, &size, l->frozen_root);
-		assert(size == l->frozen_seq);
-		start_apply(l);
-	}
+	if (l->frozen && !l->rooted && log_durable(l->log) >= l->frozen_seq)
+		apply_frozen(l);
 	l->ops.durable(l->ops.arg, log_durable(l->log));
 }
 
@@ -655,6 +652,17 @@ static void start_apply(struct ledger *l)
 	l->applying = true;
 	l->checkpoint.started_ns = monotonic_ns();
 	worker_submit(l->checkpointer, &l->checkpoint.job);
+}
+
+/* The frozen overlay's block has just become durable: the log's root is that of the overlay. */
+static void apply_frozen(struct ledger *l)
+{
+	uint64_t size;
+
+	log_root(l->log, &size, l->frozen_root);
+	assert(size == l->frozen_seq);
+	l->rooted = true;
+	start_apply(l);
 }
 
 static void tell_waiting(struct ledger *l, int rc, const struct err *err)
@@ -739,13 +747,10 @@ static void freeze(struct ledger *l)
 {
 	engine_freeze(l->engine, log_head(l->log));
 	l->frozen = true;
+	l->rooted = false;
 	l->frozen_seq = log_head(l->log);
-	if (l->frozen_seq == log_durable(l->log)) {
-		uint64_t size;
-
-		log_root(l->log, &size, l->frozen_root);
-		start_apply(l);
-	}
+	if (l->frozen_seq == log_durable(l->log))
+		apply_frozen(l);
 }
 
 void ledger_await_checkpoint(struct ledger *l, struct checkpoint_wait *w)
@@ -781,8 +786,7 @@ void ledger_turn(struct ledger *l)
 {
 	if (!log_failed(l->log))
 		fire_timers(l);
-	if (l->frozen && !l->applying && l->retry_at_ms != 0 && monotonic_ms() >= l->retry_at_ms &&
-	    log_durable(l->log) >= l->frozen_seq)
+	if (l->frozen && l->rooted && !l->applying && monotonic_ms() >= l->retry_at_ms)
 		start_apply(l);
 	/* a freeze needs a block border, which only the start of a flush gives */
 	if (!l->flushing && due_for_checkpoint(l))
@@ -1067,13 +1071,8 @@ void ledger_close(struct ledger *l)
 	l->writer = NULL;
 	if (l->log != NULL && l->checkpointer != NULL && !log_failed(l->log)) {
 		flush_rest(l);
-		if (l->frozen && !l->applying) {
-			uint64_t size;
-
-			log_root(l->log, &size, l->frozen_root);
-			if (size == l->frozen_seq)
-				start_apply(l);
-		}
+		if (l->frozen && !l->rooted)
+			apply_frozen(l);
 	}
 	worker_stop(l->checkpointer);
 	if (l->engine != NULL && l->checkpointer != NULL)

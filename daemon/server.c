@@ -440,6 +440,7 @@ static void tell_durable(struct session *s, void *arg)
 		return;
 	session_durable(s, *(const uint64_t *)arg);
 	session_send(s);
+	session_resume(s);
 	if (session_is_shut(s))
 		server_reap(session_server(s));
 }
@@ -553,13 +554,14 @@ static void wind_down(struct server *srv)
 
 int server_run(struct server *srv, struct err *err)
 {
+	bool more;
+
 	diag_info("listening on %s", srv->options->socket);
 	while (!srv->stop) {
 		turn(srv);
 		arm_timer(srv);
-		if (srv->stalled && event_base_loop(srv->base, EVLOOP_NONBLOCK) < 0)
-			return err_set(err, E_INTERNAL, "the event loop failed");
-		if (!srv->stalled && event_base_loop(srv->base, EVLOOP_ONCE) < 0)
+		more = srv->stalled && ledger_accepts(srv->ledger);
+		if (event_base_loop(srv->base, more ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
 			return err_set(err, E_INTERNAL, "the event loop failed");
 	}
 	wind_down(srv);

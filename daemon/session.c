@@ -440,10 +440,16 @@ void session_process(struct session *s)
 	compact_input(s);
 	session_send(s);
 	want_read(s, open_for_input(s));
-	if (!s->shut && !s->reading && !server_stopping(s->srv))
-		server_stall(s->srv);
+	if (!s->shut && !ledger_accepts(server_ledger(s->srv)))
+		server_stall(s->srv); /* what stops at a full output goes on when that is sent */
 	if (s->shut)
 		server_reap(s->srv);
+}
+
+void session_resume(struct session *s)
+{
+	if (!s->reading && open_for_input(s))
+		session_process(s);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -481,8 +487,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		server_reap(s->srv);
 		return;
 	}
-	if (!s->reading)
-		session_process(s);
+	session_resume(s);
 	subscriptions_pump_session(s);
 }
 

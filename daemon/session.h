@@ -28,6 +28,8 @@ struct server *session_server(const struct session *s);
 
 /* Works off frames that have arrived, as far as the ledger takes them. */
 void session_process(struct session *s);
+/* After output was sent: goes on reading if it had stopped for that. */
+void session_resume(struct session *s);
 /* Sends what may be sent. */
 void session_send(struct session *s);
 /* The log is durable up to seq. */
