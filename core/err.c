@@ -135,7 +135,8 @@ void err_detail_text(struct err *err, const char *key, struct slice v)
 
 	buf_init(&b, sizeof(err->details));
 	mp_put_text(&b, v);
-	add_pair(err, key, buf_slice(&b));
+	if (!b.failed)
+		add_pair(err, key, buf_slice(&b));
 	buf_free(&b);
 }
 

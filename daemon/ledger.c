@@ -626,7 +626,7 @@ static void done_flush(struct job *job)
 	l->ops.durable(l->ops.arg, log_durable(l->log));
 }
 
-static void start_flush(struct ledger *l)
+static void start_flush(struct ledger *l, bool here)
 {
 	struct block *block = l->flushing ? NULL : log_begin_flush(l->log);
 
@@ -635,7 +635,12 @@ static void start_flush(struct ledger *l)
 	l->flushing = true;
 	l->flush.block = block;
 	l->flush.started_ns = monotonic_ns();
-	worker_submit(l->writer, &l->flush.job);
+	if (here) {
+		run_flush(&l->flush.job);
+		done_flush(&l->flush.job);
+	} else {
+		worker_submit(l->writer, &l->flush.job);
+	}
 }
 
 /* ---- the checkpointer ---- */
@@ -782,7 +787,7 @@ void ledger_resume_checkpoints(struct ledger *l)
 
 /* ---- the turn ---- */
 
-void ledger_turn(struct ledger *l)
+void ledger_turn(struct ledger *l, bool alone)
 {
 	if (!log_failed(l->log))
 		fire_timers(l);
@@ -791,7 +796,7 @@ void ledger_turn(struct ledger *l)
 	/* a freeze needs a block border, which only the start of a flush gives */
 	if (!l->flushing && due_for_checkpoint(l))
 		freeze(l);
-	start_flush(l);
+	start_flush(l, alone && !l->frozen);
 }
 
 bool ledger_accepts(const struct ledger *l)

@@ -4,59 +4,102 @@
 
 enum { ROWS_MAX = 3 };
 
-/* The user that a request is about: an integer called user_id, or id. */
-static bool find_subject(struct slice params, uint64_t *ret)
+/* What a request is about: an integer called user_id or id, and a whole amount. */
+struct subject {
+	bool award; /* or another that pays */
+	bool balance;
+	uint64_t user_id;
+	int64_t amount; /* thousandths; 0: not known */
+};
+
+static struct subject find_subject(const struct request_head *r)
 {
-	struct mp m = mp_of(params);
+	struct subject s = { .award = slice_is(r->method, "point.award") };
+	struct mp m = mp_of(r->params);
 	struct slice name;
 	uint32_t n;
 
-	if (mp_peek(&m) != MP_MAP || !mp_map(&m, &n))
-		return false;
+	s.balance = s.award || slice_is(r->method, "point.get") || slice_is(r->method, "point.deduct") ||
+	            slice_is(r->method, "user.record_activity");
+	if (!s.balance || mp_peek(&m) != MP_MAP || !mp_map(&m, &n))
+		return s;
 	while (n-- > 0 && mp_str(&m, &name)) {
-		if (slice_is(name, "user_id") || slice_is(name, "id"))
-			return mp_uint(&m, ret);
-		if (!mp_skip(&m, MP_SCAN_DEPTH))
-			return false;
+		if (slice_is(name, "user_id") || slice_is(name, "id")) {
+			if (!mp_uint(&m, &s.user_id))
+				break;
+		} else if (slice_is(name, "amount") && mp_peek(&m) == MP_INT) {
+			if (!mp_int(&m, &s.amount) || !points_from_int(s.amount, &s.amount))
+				break;
+		} else if (!mp_skip(&m, MP_SCAN_DEPTH)) {
+			break;
+		}
 	}
-	return false;
+	return s;
 }
 
-/* The rows of a user that a method reads first. Returns how many. */
-static size_t rows_of(const struct request_head *r, int64_t now, struct key keys[ROWS_MAX], struct state_key *rows)
-{
-	bool award = slice_is(r->method, "point.award"), activity = slice_is(r->method, "user.record_activity");
-	bool balance = award || activity || slice_is(r->method, "point.get") || slice_is(r->method, "point.deduct");
-	uint64_t id;
-	size_t n = 0;
+struct rows {
+	struct key keys[LOOKAHEAD_MAX * ROWS_MAX];
+	struct state_key v[LOOKAHEAD_MAX * ROWS_MAX];
+	size_t n;
+};
 
-	if (!balance || !find_subject(r->params, &id))
-		return 0;
-	key_balance(&keys[n], id);
-	rows[n].table = T_balance;
-	n++;
-	if (award || activity) {
-		key_point_user_day(&keys[n], (uint64_t)utc_day(now), id);
-		rows[n].table = T_point_user_day;
-		n++;
-		key_log_user_recent(&keys[n], id);
-		rows[n].table = T_log_user_recent;
-		n++;
+/* The key to fill in for one more row. */
+static struct key *add_row(struct rows *r, enum table_id table)
+{
+	r->v[r->n].table = table;
+	return &r->keys[r->n++];
+}
+
+static void fetch(struct state *s, struct rows *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		r->v[i].key = key_slice(&r->keys[i]);
+	if (r->n > 1)
+		state_prefetch(s, r->v, r->n);
+	r->n = 0;
+}
+
+/* What each reads first. */
+static void fetch_rows(struct state *s, int64_t now, const struct subject *subjects, size_t n, struct rows *r)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t id = subjects[i].user_id;
+
+		if (id == 0)
+			continue;
+		key_balance(add_row(r, T_balance), id);
+		if (!subjects[i].award)
+			continue;
+		key_point_user_day(add_row(r, T_point_user_day), (uint64_t)utc_day(now), id);
+		key_log_user_recent(add_row(r, T_log_user_recent), id);
 	}
-	for (size_t i = 0; i < n; i++)
-		rows[i].key = key_slice(&keys[i]);
-	return n;
+	fetch(s, r);
+}
+
+/* Where each award leaves and enters the leaderboard, which its balance tells. */
+static void fetch_places(struct state *s, const struct subject *subjects, size_t n, struct rows *r)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct balance b;
+
+		if (!subjects[i].award || subjects[i].user_id == 0 || !get_balance(s, subjects[i].user_id, &b))
+			continue;
+		key_board(add_row(r, T_board), b.balance, subjects[i].user_id);
+		if (subjects[i].amount > 0 && subjects[i].amount <= POINTS_MAX - b.balance)
+			key_board(add_row(r, T_board), b.balance + subjects[i].amount, subjects[i].user_id);
+	}
+	fetch(s, r);
 }
 
 void lookahead(struct state *s, int64_t now, const struct request_head *requests, size_t n)
 {
-	struct key keys[LOOKAHEAD_MAX * ROWS_MAX];
-	struct state_key rows[LOOKAHEAD_MAX * ROWS_MAX];
-	size_t n_rows = 0;
+	struct subject subjects[LOOKAHEAD_MAX];
+	struct rows rows;
 
 	assert(n <= LOOKAHEAD_MAX);
+	rows.n = 0;
 	for (size_t i = 0; i < n; i++)
-		n_rows += rows_of(&requests[i], now, keys + n_rows, rows + n_rows);
-	if (n_rows > 1)
-		state_prefetch(s, rows, n_rows);
+		subjects[i] = find_subject(&requests[i]);
+	fetch_rows(s, now, subjects, n, &rows);
+	fetch_places(s, subjects, n, &rows);
 }

@@ -24,7 +24,7 @@
 #include "daemon/subscriptions.h"
 #include "daemon/worker.h"
 
-enum { BACKLOG = 512, GROUPS_MAX = 256, TURN_MAX_MS = 1000, STOP_MS = 5000 };
+enum { BACKLOG = 512, GROUPS_MAX = 256, TURN_MAX_MS = 1000, STOP_MS = 5000, ALONE_READS = 16, WAIT_LOOK_MS = 10 };
 
 /* A query that waits for an event to come. */
 struct seq_wait {
@@ -52,6 +52,10 @@ struct server {
 	struct session **sessions; /* by slot */
 	uint32_t n_slots, n_sessions, serial;
 	bool stalled, reap, stop, stopping;
+	/* who talks: the session heard last, and for how many reads in a row it was the same */
+	uint64_t heard;
+	unsigned heard_in_a_row;
+	int64_t timer_due_ms; /* what on_timer is armed for, monotone; 0: not armed */
 	int64_t started_ms;
 	struct seq_wait *waits;
 	uint64_t refused_peers, refused_full;
@@ -127,6 +131,17 @@ unsigned server_connections(const struct server *srv)
 void server_stop(struct server *srv)
 {
 	srv->stop = true;
+}
+
+void server_heard(struct server *srv, uint64_t id)
+{
+	srv->heard_in_a_row = srv->heard == id ? srv->heard_in_a_row + 1 : 0;
+	srv->heard = id;
+}
+
+static bool one_is_alone(const struct server *srv)
+{
+	return srv->heard_in_a_row >= ALONE_READS && subscriptions_count(srv->subscriptions) == 0;
 }
 
 void server_stall(struct server *srv)
@@ -492,7 +507,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	(void)arg; /* it only ends the wait: the turn does the rest */
+	((struct server *)arg)->timer_due_ms = 0; /* it only ends the wait: the turn does the rest */
 }
 
 static void process_session(struct session *s, void *arg)
@@ -501,28 +516,35 @@ static void process_session(struct session *s, void *arg)
 	session_process(s);
 }
 
+/* The loop wakes at least once a second; only a nearer time is worth arming the timer anew. */
 static void arm_timer(struct server *srv)
 {
-	int64_t ms = ledger_next_due(srv->ledger);
+	int64_t ms = ledger_next_due(srv->ledger), now;
 	struct timeval tv;
 
 	if (ms < 0 || ms > TURN_MAX_MS)
 		ms = TURN_MAX_MS;
-	if (srv->waits != NULL && ms > 10)
-		ms = 10;
+	if (srv->waits != NULL && ms > WAIT_LOOK_MS)
+		ms = WAIT_LOOK_MS;
+	if (ms == TURN_MAX_MS && srv->timer_due_ms != 0)
+		return;
+	now = monotonic_ms();
+	if (srv->timer_due_ms != 0 && srv->timer_due_ms <= now + ms)
+		return;
+	srv->timer_due_ms = now + ms;
 	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 	event_add(srv->on_timer, &tv);
 }
 
 static void turn(struct server *srv)
 {
-	ledger_turn(srv->ledger);
+	ledger_turn(srv->ledger, one_is_alone(srv));
 	look_at_waits(srv);
 	if (srv->stalled && ledger_accepts(srv->ledger)) {
 		srv->stalled = false;
 		server_each_session(srv, process_session, NULL);
 		subscriptions_pump(srv->subscriptions);
-		ledger_turn(srv->ledger);
+		ledger_turn(srv->ledger, false);
 	}
 	if (srv->reap)
 		reap_sessions(srv);

@@ -44,6 +44,8 @@ struct session *server_session(struct server *srv, uint64_t id);
 /* Calls fn for each session. */
 void server_each_session(struct server *srv, void (*fn)(struct session *s, void *arg), void *arg);
 
+/* A session has read something: who is alone is judged by it. */
+void server_heard(struct server *srv, uint64_t session_id);
 /* A session stopped reading for the ledger's sake: look again after the turn. */
 void server_stall(struct server *srv);
 /* A session was shut: free it after the turn. */

@@ -472,6 +472,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	s->in.len += (size_t)n;
+	server_heard(s->srv, s->id);
 	session_process(s);
 }
 

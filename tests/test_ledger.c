@@ -123,7 +123,7 @@ static int64_t balance(struct world *w, int64_t user_id)
 static void settle_log(struct world *w)
 {
 	for (;;) {
-		ledger_turn(w->ledger);
+		ledger_turn(w->ledger, false);
 		if (w->failed || w->durable == ledger_head(w->ledger))
 			return;
 		event_base_loop(w->base, EVLOOP_ONCE);
@@ -210,7 +210,7 @@ static void await(struct world *w, struct waiter *k)
 {
 	*k = (struct waiter){ .wait.ready = on_ready };
 	ledger_await_checkpoint(w->ledger, &k->wait);
-	for (ledger_turn(w->ledger); !k->told; ledger_turn(w->ledger)) {
+	for (ledger_turn(w->ledger, false); !k->told; ledger_turn(w->ledger, false)) {
 		struct timeval tick = { 0, 10000 };
 
 		event_base_loopexit(w->base, &tick);
