@@ -6,18 +6,22 @@
 
 const struct method_def method_defs[N_METHODS] = {
 #define COMMAND(n, wire, knd, res, strm, path, errs, evs, text)                                                        \
-	[METHOD_##n] = { wire, knd,           METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_FIELD, STREAM_##strm,     \
-		         offsetof(struct n, path), errs,           evs,        text },
+	[METHOD_##n] = { wire,          knd,           METHOD_COMMAND,           0,    record_##n, record_##res,       \
+			 ADDRESS_FIELD, STREAM_##strm, offsetof(struct n, path), errs, evs,        text },
 #define COMMAND_NEW(n, wire, knd, res, strm, errs, evs, text)                                                          \
-	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_NEW, STREAM_##strm, 0, errs, evs, text },
+	[METHOD_##n] = { wire,          knd, METHOD_COMMAND, 0,   record_##n, record_##res, ADDRESS_NEW,               \
+			 STREAM_##strm, 0,   errs,           evs, text },
 #define COMMAND_MANY(n, wire, knd, res, errs, evs, text)                                                               \
 	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_MANY, 0, 0, errs, evs, text },
 #define COMMAND_ADMIN(n, wire, knd, res, errs, evs, text)                                                              \
-	[METHOD_##n] = { wire, knd, METHOD_COMMAND, METHOD_ADMIN, record_##n, record_##res, ADDRESS_MANY, 0, 0, errs, evs, text },
+	[METHOD_##n] = { wire, knd, METHOD_COMMAND, METHOD_ADMIN, record_##n, record_##res, ADDRESS_MANY,              \
+			 0,    0,   errs,           evs,          text },
 #define QUERY(n, wire, knd, errs, text)                                                                                \
 	[METHOD_##n] = { wire, knd, METHOD_QUERY, 0, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, "", text },
 #define QUERY_WORKER(n, wire, knd, errs, text)                                                                         \
-	[METHOD_##n] = { wire, knd, METHOD_QUERY, QUERY_IN_WORKER, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, "", text },
+	[METHOD_##n] = {                                                                                               \
+		wire, knd, METHOD_QUERY, QUERY_IN_WORKER, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, "", text         \
+	},
 #define SERVICE(n, wire, flgs, errs, evs, text)                                                                        \
 	[METHOD_##n] = { wire, NULL, METHOD_SERVICE, flgs, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, evs, text },
 #include "core/schema/all.def"
@@ -167,16 +171,16 @@ void decision_address(struct decision *d, enum stream_id stream, const void *fie
 /* ---- emitting ---- */
 
 void decision_init(struct decision *d, struct state *s, const struct origin *origin, const struct decide_ops *ops,
-                   void *arg, int64_t now, uint64_t first_seq, struct err *err)
+		   void *arg, int64_t now, uint64_t first_seq, struct err *err)
 {
 	*d = (struct decision){ .state = s,
-		                .arena = s->arena,
-		                .origin = origin,
-		                .ops = ops,
-		                .arg = arg,
-		                .now = now,
-		                .first_seq = first_seq,
-		                .err = err };
+				.arena = s->arena,
+				.origin = origin,
+				.ops = ops,
+				.arg = arg,
+				.now = now,
+				.first_seq = first_seq,
+				.err = err };
 }
 
 static struct event *next_event(struct decision *d)
@@ -224,16 +228,16 @@ void emit(struct decision *d, enum event_type type, const void *data)
 	}
 	memcpy(copy, data, size);
 	*ev = (struct event){ .type = type,
-		              .seq = d->first_seq + d->n_events,
-		              .commit = d->first_seq,
-		              .version = next_version(d, def->stream, stream_field),
-		              .cause = d->cause,
-		              .at = d->now,
-		              .stream = stream_name(def->stream, stream_field, d->arena),
-		              .actor = d->origin->actor,
-		              .method = d->origin->method,
-		              .key = d->n_events == d->command_first ? d->origin->key : SLICE_NULL,
-		              .data = copy };
+			      .seq = d->first_seq + d->n_events,
+			      .commit = d->first_seq,
+			      .version = next_version(d, def->stream, stream_field),
+			      .cause = d->cause,
+			      .at = d->now,
+			      .stream = stream_name(def->stream, stream_field, d->arena),
+			      .actor = d->origin->actor,
+			      .method = d->origin->method,
+			      .key = d->n_events == d->command_first ? d->origin->key : SLICE_NULL,
+			      .data = copy };
 	d->n_events++;
 	d->ops->fold(d->arg, ev);
 }
@@ -313,16 +317,16 @@ bool event_from_stored(struct slice bytes, struct arena *arena, struct event *re
 	if (type == N_EVENTS)
 		return false;
 	*ret = (struct event){ .type = type,
-		               .seq = env->seq,
-		               .commit = env->commit,
-		               .version = env->version,
-		               .cause = env->cause,
-		               .at = env->at,
-		               .stream = env->stream,
-		               .actor = env->actor,
-		               .method = env->method,
-		               .key = env->key,
-		               .data = event_data(type, env->data, arena) };
+			       .seq = env->seq,
+			       .commit = env->commit,
+			       .version = env->version,
+			       .cause = env->cause,
+			       .at = env->at,
+			       .stream = env->stream,
+			       .actor = env->actor,
+			       .method = env->method,
+			       .key = env->key,
+			       .data = event_data(type, env->data, arena) };
 	return ret->data != NULL;
 }
 

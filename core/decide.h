@@ -75,7 +75,7 @@ struct decision {
 };
 
 void decision_init(struct decision *d, struct state *s, const struct origin *origin, const struct decide_ops *ops,
-                   void *arg, int64_t now, uint64_t first_seq, struct err *err);
+		   void *arg, int64_t now, uint64_t first_seq, struct err *err);
 
 /* Appends one event and folds it. data is copied; what it lends must live as long as the arena. */
 void emit(struct decision *d, enum event_type type, const void *data);

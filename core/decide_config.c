@@ -126,11 +126,16 @@ bool config_show(struct state *s, struct slice key, struct config_item *ret)
 	bool stored = get_config_entry(s, key, &row) && row.stored;
 	bool known = id != N_SETTINGS || is_flag(key);
 
-	*ret = (struct config_item){ .id = key, .value = present_value(s, key), .is_default = !stored, .known = known,
-		.type = slice_str(id != N_SETTINGS ? setting_type(id) : is_flag(key) ? "bool" : "any"),
-		.default_value = id != N_SETTINGS ? setting_default(id, s->arena)
-		                 : is_flag(key)   ? SLICE_LIT("\xc2")
-		                                  : SLICE_NULL };
+	*ret = (struct config_item){ .id = key,
+				     .value = present_value(s, key),
+				     .is_default = !stored,
+				     .known = known,
+				     .type = slice_str(id != N_SETTINGS ? setting_type(id)
+						       : is_flag(key)   ? "bool"
+									: "any"),
+				     .default_value = id != N_SETTINGS ? setting_default(id, s->arena)
+						      : is_flag(key)   ? SLICE_LIT("\xc2")
+								       : SLICE_NULL };
 	if (stored) {
 		ret->has_updated_at = true;
 		ret->updated_at = row.updated_at;

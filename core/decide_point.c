@@ -30,9 +30,12 @@ static bool never_multiplied(struct slice source)
 static int award(struct decision *d, const struct point_award_item *p)
 {
 	ensure_user(d, p->user_id);
-	return credit(d, &(struct credit){ .user_id = p->user_id, .base = p->amount, .source = p->source,
-	                                   .description = p->description,
-	                                   .multiplied = p->multiply && !never_multiplied(p->source), .ref = p->ref });
+	return credit(d, &(struct credit){ .user_id = p->user_id,
+					   .base = p->amount,
+					   .source = p->source,
+					   .description = p->description,
+					   .multiplied = p->multiply && !never_multiplied(p->source),
+					   .ref = p->ref });
 }
 
 int decide_point_award(struct decision *d, const struct point_award *p, struct point_award_result *r)
@@ -106,9 +109,11 @@ int decide_point_transfer(struct decision *d, const struct point_transfer *p, st
 	ensure_user(d, p->to_user_id);
 	rc = debit(d, &from, p->amount, SLICE_LIT("transfer_out"), p->description, p->to_user_id, SLICE_NULL);
 	if (rc == 0)
-		rc = credit(d, &(struct credit){ .user_id = p->to_user_id, .base = p->amount,
-		                                 .source = SLICE_LIT("transfer_in"), .description = p->description,
-		                                 .counterparty_id = p->from_user_id });
+		rc = credit(d, &(struct credit){ .user_id = p->to_user_id,
+						 .base = p->amount,
+						 .source = SLICE_LIT("transfer_in"),
+						 .description = p->description,
+						 .counterparty_id = p->from_user_id });
 	if (rc == 0)
 		rc = settle(d);
 	if (rc != 0)

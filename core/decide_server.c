@@ -35,9 +35,9 @@ static int64_t install_levels(struct decision *d)
 
 	for (size_t i = 0; i < sizeof(default_levels) / sizeof(default_levels[0]); i++) {
 		struct level_create p = { .level = { .id = (int64_t)i + 1,
-			                             .name = slice_str(default_levels[i].name),
-			                             .min_points = default_levels[i].points * POINTS_SCALE,
-			                             .reward = slice_str(default_levels[i].reward) } };
+						     .name = slice_str(default_levels[i].name),
+						     .min_points = default_levels[i].points * POINTS_SCALE,
+						     .reward = slice_str(default_levels[i].reward) } };
 		struct level_item_result r;
 
 		created += decide_level_create(d, &p, &r) == 0;
@@ -55,7 +55,7 @@ static bool wanted(const struct server_install_defaults *p, const char *part)
 }
 
 int decide_server_install_defaults(struct decision *d, const struct server_install_defaults *p,
-                                   struct server_install_defaults_result *r)
+				   struct server_install_defaults_result *r)
 {
 	static const struct slice parts[] = { { "levels", 6 } };
 

@@ -3,8 +3,10 @@
 #include "core/rules.h"
 #include "core/text.h"
 
+enum { USERNAME_MAX = 64 };
+
 /* Usernames come with or without a leading @, and empty names are none. */
-static void tidy_names(struct user *u)
+static int tidy_names(struct decision *d, struct user *u)
 {
 	if (u->username.len > 0 && *(const char *)u->username.base == '@')
 		u->username = slice_of((const char *)u->username.base + 1, u->username.len - 1);
@@ -14,6 +16,9 @@ static void tidy_names(struct user *u)
 		u->first_name = SLICE_NULL;
 	if (u->last_name.len == 0)
 		u->last_name = SLICE_NULL;
+	if (u->username.len > USERNAME_MAX)
+		return err_field(d->err, "username", "must be at most %d bytes", USERNAME_MAX);
+	return 0;
 }
 
 static void user_item(struct decision *d, int64_t id, struct user *ret)
@@ -29,6 +34,7 @@ int decide_user_create(struct decision *d, const struct user_create *p, struct u
 	struct user_created ev = { .user = p->user };
 	struct user old;
 	bool known = get_user(d->state, (uint64_t)p->user.id, &old);
+	int rc;
 
 	if (known && !old.deleted) {
 		if (slice_is(p->if_exists, "error")) {
@@ -40,7 +46,9 @@ int decide_user_create(struct decision *d, const struct user_create *p, struct u
 		user_item(d, p->user.id, &r->item);
 		return 0;
 	}
-	tidy_names(&ev.user);
+	rc = tidy_names(d, &ev.user);
+	if (rc != 0)
+		return rc;
 	ev.user.role = ev.user.is_admin ? SLICE_LIT("admin") : SLICE_LIT("free");
 	ev.user.created_at = ev.user.updated_at = d->now;
 	ev.user.version = next_version(d, STREAM_user, &p->user.id);
@@ -54,9 +62,12 @@ static int update_profile(struct decision *d, const struct user_update *p, const
 {
 	struct user new = *old;
 	struct slice changes, before;
+	int rc;
 
 	record_merge(record_user(), &new, &p->user, p->given_user);
-	tidy_names(&new);
+	rc = tidy_names(d, &new);
+	if (rc != 0)
+		return rc;
 	new.role = role_of(&new, d->now);
 	if (new.is_admin == old->is_admin)
 		new.role = old->role;
@@ -79,11 +90,11 @@ static int update_stats(struct decision *d, const struct user_update *p)
 	const struct user_stats *patch = &p->stats.stats;
 	uint64_t given = p->stats.given_stats;
 	const int64_t times[] = { patch->last_activity_at, patch->has_last_checkin_at ? patch->last_checkin_at : 0,
-		                  patch->has_last_daily_gift_at ? patch->last_daily_gift_at : 0,
-		                  patch->has_last_reaction_at ? patch->last_reaction_at : 0,
-		                  patch->has_last_roulette_at ? patch->last_roulette_at : 0 };
+				  patch->has_last_daily_gift_at ? patch->last_daily_gift_at : 0,
+				  patch->has_last_reaction_at ? patch->last_reaction_at : 0,
+				  patch->has_last_roulette_at ? patch->last_roulette_at : 0 };
 	static const char *const names[] = { "last_activity_at", "last_checkin_at", "last_daily_gift_at",
-		                             "last_reaction_at", "last_roulette_at" };
+					     "last_reaction_at", "last_roulette_at" };
 	struct slice changes, before;
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
@@ -166,22 +177,30 @@ static void revoke(struct decision *d, const struct user *u, const struct vip_qu
 			continue;
 		}
 		if (shift > 0)
-			moved[n_moved++] = (struct vip_move){ .id = g->id, .starts_at = start,
-				.has_ends_at = g->has_ends_at, .ends_at = g->ends_at - shift };
+			moved[n_moved++] = (struct vip_move){ .id = g->id,
+							      .starts_at = start,
+							      .has_ends_at = g->has_ends_at,
+							      .ends_at = g->ends_at - shift };
 		any = true;
 		permanent = !g->has_ends_at;
 		end = g->ends_at - shift;
 	}
 	EMIT(d, user_vip_revoked, .user_id = u->id, .removed = { removed, n_removed }, .moved = { moved, n_moved },
 	     .has_vip_expires_at = any && !permanent, .vip_expires_at = end,
-	     .role = u->is_admin ? SLICE_LIT("admin") : any ? SLICE_LIT("vip") : SLICE_LIT("free"));
+	     .role = u->is_admin ? SLICE_LIT("admin")
+		     : any       ? SLICE_LIT("vip")
+				 : SLICE_LIT("free"));
 }
 
 int decide_user_grant_vip(struct decision *d, const struct user_grant_vip *p, struct user_grant_vip_result *r)
 {
-	struct vip_new g = { .user_id = p->user_id, .days = p->has_days ? p->days : 0,
-		             .permanent = p->has_permanent, .ends_at = p->expires_at, .source = p->source,
-		             .source_id = p->source_id, .is_free = p->is_free };
+	struct vip_new g = { .user_id = p->user_id,
+			     .days = p->has_days ? p->days : 0,
+			     .permanent = p->has_permanent,
+			     .ends_at = p->expires_at,
+			     .source = p->source,
+			     .source_id = p->source_id,
+			     .is_free = p->is_free };
 	struct vip_queue q;
 	struct user u;
 	uint64_t id;
@@ -232,8 +251,8 @@ int decide_user_revoke_vip(struct decision *d, const struct user_revoke_vip *p, 
 	vip_queue(d->state, p->user_id, d->now, &q);
 	for (size_t i = 0; i < q.n; i++) {
 		drop[i] = (p->source.base == NULL || slice_eq(p->source, q.v[i].source)) &&
-		          (p->source_id.base == NULL ||
-		           (q.v[i].source_id.base != NULL && slice_eq(p->source_id, q.v[i].source_id)));
+			  (p->source_id.base == NULL ||
+			   (q.v[i].source_id.base != NULL && slice_eq(p->source_id, q.v[i].source_id)));
 		any |= drop[i];
 	}
 	if (!any) {
@@ -266,7 +285,7 @@ static int64_t balance_of(struct decision *d, int64_t id, int64_t *ret_level)
 }
 
 static void not_recorded(struct decision *d, const struct user_record_activity *p, const char *reason,
-                         struct user_record_activity_result *r)
+			 struct user_record_activity_result *r)
 {
 	r->recorded = false;
 	r->reason = slice_str(reason);
@@ -274,7 +293,7 @@ static void not_recorded(struct decision *d, const struct user_record_activity *
 }
 
 int decide_user_record_activity(struct decision *d, const struct user_record_activity *p,
-                                struct user_record_activity_result *r)
+				struct user_record_activity_result *r)
 {
 	bool message = slice_is(p->action, "message");
 	int64_t throttle = setting_int(d->state, SETTING_throttle_message_ms);
@@ -298,8 +317,8 @@ int decide_user_record_activity(struct decision *d, const struct user_record_act
 		}
 	}
 	ensure_user(d, p->user_id);
-	EMIT(d, user_activity_recorded, .user_id = p->user_id, .action = p->action,
-	     .has_channel_id = p->has_channel_id, .channel_id = p->channel_id,
+	EMIT(d, user_activity_recorded, .user_id = p->user_id, .action = p->action, .has_channel_id = p->has_channel_id,
+	     .channel_id = p->channel_id,
 	     .messages_sent = message ? counter_up(stats.messages_sent) : stats.messages_sent);
 	rc = settle(d);
 	r->recorded = true;

@@ -42,7 +42,7 @@ enum err_code {
 #define ERR(code, wire, when) E_##code,
 	ERR_LIST(ERR)
 #undef ERR
-	E_COUNT
+		E_COUNT
 };
 
 /*

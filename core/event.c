@@ -49,8 +49,8 @@ static bool idempotency(struct mp *m, struct envelope *e)
 	e->key = e->digest = e->result = SLICE_NULL;
 	if (mp_nil(m))
 		return true;
-	return mp_array(m, &n) && n == 3 && mp_str(m, &e->key) && mp_bin(m, &e->digest) && e->digest.len == DIGEST_LEN &&
-	       mp_peek(m) == MP_ARRAY && mp_raw(m, DATA_DEPTH, &e->result);
+	return mp_array(m, &n) && n == 3 && mp_str(m, &e->key) && mp_bin(m, &e->digest) &&
+	       e->digest.len == DIGEST_LEN && mp_peek(m) == MP_ARRAY && mp_raw(m, DATA_DEPTH, &e->result);
 }
 
 bool envelope_decode(struct slice bytes, struct envelope *e)

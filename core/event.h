@@ -37,13 +37,13 @@ struct envelope {
 	struct slice method;
 	bool has_peer;
 	int64_t peer;
-	uint64_t cause; /* 0: none */
+	uint64_t cause;     /* 0: none */
 	struct slice actor; /* base NULL: none */
 	struct slice note;
-	struct slice key; /* idempotency key; base NULL: none, and so digest and result */
+	struct slice key;    /* idempotency key; base NULL: none, and so digest and result */
 	struct slice digest; /* 32 bytes */
 	struct slice result; /* packed array */
-	struct slice data; /* packed array */
+	struct slice data;   /* packed array */
 };
 
 /* Appends the stored form. data (and result) are copied as they are. Sticky failure in b. */

@@ -22,16 +22,16 @@ struct lead {
 static struct lead lead_of(uint8_t c)
 {
 	static const struct lead table[0xe0 - 0xc0] = {
-		[0x00] = { MP_NIL, 0, 0, 0 },    [0x02] = { MP_BOOL, 0, 0, 0 },  [0x03] = { MP_BOOL, 0, 0, 0 },
-		[0x04] = { MP_BIN, 1, 0, 0 },    [0x05] = { MP_BIN, 2, 0, 0 },   [0x06] = { MP_BIN, 4, 0, 0 },
-		[0x07] = { MP_EXT, 1, 1, 0 },    [0x08] = { MP_EXT, 2, 1, 0 },   [0x09] = { MP_EXT, 4, 1, 0 },
-		[0x0a] = { MP_FLOAT, 0, 4, 0 },  [0x0b] = { MP_FLOAT, 0, 8, 0 }, [0x0c] = { MP_INT, 0, 1, 0 },
-		[0x0d] = { MP_INT, 0, 2, 0 },    [0x0e] = { MP_INT, 0, 4, 0 },   [0x0f] = { MP_INT, 0, 8, 0 },
-		[0x10] = { MP_INT, 0, 1, 0 },    [0x11] = { MP_INT, 0, 2, 0 },   [0x12] = { MP_INT, 0, 4, 0 },
-		[0x13] = { MP_INT, 0, 8, 0 },    [0x14] = { MP_EXT, 0, 2, 0 },   [0x15] = { MP_EXT, 0, 3, 0 },
-		[0x16] = { MP_EXT, 0, 5, 0 },    [0x17] = { MP_EXT, 0, 9, 0 },   [0x18] = { MP_EXT, 0, 17, 0 },
-		[0x19] = { MP_STR, 1, 0, 0 },    [0x1a] = { MP_STR, 2, 0, 0 },   [0x1b] = { MP_STR, 4, 0, 0 },
-		[0x1c] = { MP_ARRAY, 2, 0, 0 },  [0x1d] = { MP_ARRAY, 4, 0, 0 }, [0x1e] = { MP_MAP, 2, 0, 0 },
+		[0x00] = { MP_NIL, 0, 0, 0 },   [0x02] = { MP_BOOL, 0, 0, 0 },  [0x03] = { MP_BOOL, 0, 0, 0 },
+		[0x04] = { MP_BIN, 1, 0, 0 },   [0x05] = { MP_BIN, 2, 0, 0 },   [0x06] = { MP_BIN, 4, 0, 0 },
+		[0x07] = { MP_EXT, 1, 1, 0 },   [0x08] = { MP_EXT, 2, 1, 0 },   [0x09] = { MP_EXT, 4, 1, 0 },
+		[0x0a] = { MP_FLOAT, 0, 4, 0 }, [0x0b] = { MP_FLOAT, 0, 8, 0 }, [0x0c] = { MP_INT, 0, 1, 0 },
+		[0x0d] = { MP_INT, 0, 2, 0 },   [0x0e] = { MP_INT, 0, 4, 0 },   [0x0f] = { MP_INT, 0, 8, 0 },
+		[0x10] = { MP_INT, 0, 1, 0 },   [0x11] = { MP_INT, 0, 2, 0 },   [0x12] = { MP_INT, 0, 4, 0 },
+		[0x13] = { MP_INT, 0, 8, 0 },   [0x14] = { MP_EXT, 0, 2, 0 },   [0x15] = { MP_EXT, 0, 3, 0 },
+		[0x16] = { MP_EXT, 0, 5, 0 },   [0x17] = { MP_EXT, 0, 9, 0 },   [0x18] = { MP_EXT, 0, 17, 0 },
+		[0x19] = { MP_STR, 1, 0, 0 },   [0x1a] = { MP_STR, 2, 0, 0 },   [0x1b] = { MP_STR, 4, 0, 0 },
+		[0x1c] = { MP_ARRAY, 2, 0, 0 }, [0x1d] = { MP_ARRAY, 4, 0, 0 }, [0x1e] = { MP_MAP, 2, 0, 0 },
 		[0x1f] = { MP_MAP, 4, 0, 0 },
 	};
 

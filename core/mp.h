@@ -69,7 +69,7 @@ bool mp_bool(struct mp *m, bool *ret);
 /* Any integer that fits; a uint64 above INT64_MAX is of another kind for mp_int. */
 bool mp_int(struct mp *m, int64_t *ret);
 bool mp_uint(struct mp *m, uint64_t *ret);
-bool mp_float(struct mp *m, double *ret); /* float32, float64 */
+bool mp_float(struct mp *m, double *ret);     /* float32, float64 */
 bool mp_str(struct mp *m, struct slice *ret); /* lent from the source */
 bool mp_bin(struct mp *m, struct slice *ret);
 bool mp_array(struct mp *m, uint32_t *ret_n);

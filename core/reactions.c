@@ -37,30 +37,36 @@ static void activity_pays(struct decision *d, const struct event *ev)
 
 	for (size_t i = 0; i < sizeof(tariff) / sizeof(tariff[0]); i++)
 		if (slice_is(p->action, tariff[i].action))
-			pay(d, &(struct credit){ .user_id = p->user_id, .base = setting_int(d->state, tariff[i].base),
-			                         .source = slice_str(tariff[i].source), .multiplied = true,
-			                         .ref = p->has_channel_id ? make_ref(d->arena, "channel", p->channel_id)
-			                                                  : SLICE_NULL });
+			pay(d, &(struct credit){ .user_id = p->user_id,
+						 .base = setting_int(d->state, tariff[i].base),
+						 .source = slice_str(tariff[i].source),
+						 .multiplied = true,
+						 .ref = p->has_channel_id ? make_ref(d->arena, "channel", p->channel_id)
+									  : SLICE_NULL });
 }
 
 static void checkin_pays(struct decision *d, const struct event *ev)
 {
 	const struct user_checked_in *p = ev->data;
 
-	pay(d, &(struct credit){ .user_id = p->user_id, .base = setting_int(d->state, SETTING_points_checkin),
-	                         .source = SLICE_LIT("checkin"), .multiplied = true });
+	pay(d, &(struct credit){ .user_id = p->user_id,
+				 .base = setting_int(d->state, SETTING_points_checkin),
+				 .source = SLICE_LIT("checkin"),
+				 .multiplied = true });
 	if (p->streak % 7 == 0)
 		pay(d, &(struct credit){ .user_id = p->user_id,
-		                         .base = setting_int(d->state, SETTING_points_checkin_weekly),
-		                         .source = SLICE_LIT("checkin_weekly"), .multiplied = true });
+					 .base = setting_int(d->state, SETTING_points_checkin_weekly),
+					 .source = SLICE_LIT("checkin_weekly"),
+					 .multiplied = true });
 }
 
 static void gift_pays(struct decision *d, const struct event *ev)
 {
 	const struct user_gift_claimed *p = ev->data;
 
-	pay(d, &(struct credit){ .user_id = p->user_id, .base = p->points, .source = SLICE_LIT("daily_gift"),
-	                         .multiplied = true });
+	pay(d,
+	    &(struct credit){
+		    .user_id = p->user_id, .base = p->points, .source = SLICE_LIT("daily_gift"), .multiplied = true });
 }
 
 /* By rule number. R16 needs no row: the events of VIP carry the role that follows. */
@@ -68,7 +74,7 @@ static const struct {
 	enum event_type after;
 	void (*then)(struct decision *, const struct event *);
 } reactions[] = {
-	{ EV_point_credited, level_rises },          /* R1 */
+	{ EV_point_credited, level_rises },           /* R1 */
 	{ EV_user_activity_recorded, activity_pays }, /* R5 */
 	{ EV_user_checked_in, checkin_pays },         /* R5 */
 	{ EV_user_gift_claimed, gift_pays },          /* R5 */

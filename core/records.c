@@ -19,7 +19,7 @@ enum { ROW_MAX = 1 << 20 };
 	}                                                                                                              \
 	;                                                                                                              \
 	static const struct record rec = { record_name, record_doc, fields, sizeof(fields) / sizeof(fields[0]) - 1,    \
-		                           sizeof(self) };                                                             \
+					   sizeof(self) };                                                             \
 	return &rec;                                                                                                   \
 	}
 #define FIELD(n, KIND, text, ...) { NAMED(n), .kind = KIND_##KIND, .doc = text, __VA_ARGS__ },
@@ -185,7 +185,7 @@ bool row_get(struct state *s, enum table_id t, const struct key *k, void *row)
 	if (!s->failed) {
 		s->failed = true;
 		err_set(&s->err, E_INTERNAL, "a row of table %s is damaged: rebuild projection %s", table_defs[t].name,
-		        projection_defs[table_defs[t].projection].name);
+			projection_defs[table_defs[t].projection].name);
 	}
 	return false;
 }

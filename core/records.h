@@ -30,12 +30,12 @@
 #define PATCH(n, rec, doc)                                                                                             \
 	struct rec n;                                                                                                  \
 	uint64_t given_##n;
-#define LIST(field, KIND, max, doc, ...)                                                                                   \
+#define LIST(field, KIND, max, doc, ...)                                                                               \
 	struct {                                                                                                       \
 		const field_##KIND *v;                                                                                 \
 		size_t n;                                                                                              \
 	} field;
-#define LIST_OF(field, rec, max, doc, ...)                                                                                 \
+#define LIST_OF(field, rec, max, doc, ...)                                                                             \
 	struct {                                                                                                       \
 		const struct rec *v;                                                                                   \
 		size_t n;                                                                                              \
@@ -127,7 +127,7 @@ static inline struct slice key_slice(const struct key *k)
 typedef uint64_t key_U64;
 typedef int64_t key_I64;
 typedef int64_t key_DESC; /* largest first; >= 0 */
-typedef uint64_t key_VAR;  /* as U64 in 2..9 bytes: the fewer bytes, the more of a key the overlay compares inline */
+typedef uint64_t key_VAR; /* as U64 in 2..9 bytes: the fewer bytes, the more of a key the overlay compares inline */
 typedef struct slice key_TEXT;
 
 static inline void key_put_U64(struct key *k, uint64_t v)

@@ -111,7 +111,7 @@ int credit(struct decision *d, const struct credit *c)
 }
 
 int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
-          int64_t counterparty_id, struct slice ref)
+	  int64_t counterparty_id, struct slice ref)
 {
 	int64_t available = b->balance - b->held;
 
@@ -171,27 +171,44 @@ bool transaction_of(const struct event *ev, struct transaction *ret)
 	case EV_point_credited: {
 		const struct point_credited *p = ev->data;
 
-		*ret = (struct transaction){ .user_id = p->user_id, .amount = p->amount, .balance_after = p->balance_after,
-			.source = p->source, .description = p->description, .base = p->base,
-			.multiplier = p->multiplier, .has_counterparty_id = p->has_counterparty_id,
-			.counterparty_id = p->counterparty_id, .ref = p->ref };
+		*ret = (struct transaction){ .user_id = p->user_id,
+					     .amount = p->amount,
+					     .balance_after = p->balance_after,
+					     .source = p->source,
+					     .description = p->description,
+					     .base = p->base,
+					     .multiplier = p->multiplier,
+					     .has_counterparty_id = p->has_counterparty_id,
+					     .counterparty_id = p->counterparty_id,
+					     .ref = p->ref };
 		break;
 	}
 	case EV_point_debited: {
 		const struct point_debited *p = ev->data;
 
-		*ret = (struct transaction){ .user_id = p->user_id, .amount = -p->amount,
-			.balance_after = p->balance_after, .source = p->source, .description = p->description,
-			.base = p->amount, .multiplier = 1, .has_counterparty_id = p->has_counterparty_id,
-			.counterparty_id = p->counterparty_id, .ref = p->ref };
+		*ret = (struct transaction){ .user_id = p->user_id,
+					     .amount = -p->amount,
+					     .balance_after = p->balance_after,
+					     .source = p->source,
+					     .description = p->description,
+					     .base = p->amount,
+					     .multiplier = 1,
+					     .has_counterparty_id = p->has_counterparty_id,
+					     .counterparty_id = p->counterparty_id,
+					     .ref = p->ref };
 		break;
 	}
 	case EV_point_captured: {
 		const struct point_captured *p = ev->data;
 
-		*ret = (struct transaction){ .user_id = p->user_id, .amount = -p->amount,
-			.balance_after = p->balance_after, .source = p->source, .description = SLICE_LIT(""),
-			.base = p->amount, .multiplier = 1, .ref = p->ref };
+		*ret = (struct transaction){ .user_id = p->user_id,
+					     .amount = -p->amount,
+					     .balance_after = p->balance_after,
+					     .source = p->source,
+					     .description = SLICE_LIT(""),
+					     .base = p->amount,
+					     .multiplier = 1,
+					     .ref = p->ref };
 		break;
 	}
 	default:
@@ -264,9 +281,15 @@ int vip_append(struct decision *d, const struct vip_new *g, uint64_t *ret_id)
 	if (q.permanent || !find_user(d->state, g->user_id, &u))
 		return 0;
 	get_user_totals(d->state, 0, &totals);
-	grant = (struct vip_grant){ .id = totals.last_grant_id + 1, .user_id = g->user_id, .source = g->source,
-		.source_id = g->source_id, .has_days = g->days != 0, .days = g->days, .starts_at = q.ends_at,
-		.is_free = g->is_free, .granted_at = d->now };
+	grant = (struct vip_grant){ .id = totals.last_grant_id + 1,
+				    .user_id = g->user_id,
+				    .source = g->source,
+				    .source_id = g->source_id,
+				    .has_days = g->days != 0,
+				    .days = g->days,
+				    .starts_at = q.ends_at,
+				    .is_free = g->is_free,
+				    .granted_at = d->now };
 	grant.has_ends_at = !g->permanent;
 	grant.ends_at = g->days != 0 ? q.ends_at + g->days * DAY_MS : g->ends_at;
 	if (grant.has_ends_at && grant.ends_at <= q.ends_at)

@@ -52,7 +52,7 @@ struct credit {
 int credit(struct decision *d, const struct credit *c);
 /* E_INSUFFICIENT_POINTS when less is available. amount > 0. */
 int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
-          int64_t counterparty_id, struct slice ref);
+	  int64_t counterparty_id, struct slice ref);
 /* {kind, id}, in the arena. */
 struct slice make_ref(struct arena *arena, const char *kind, int64_t id);
 

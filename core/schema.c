@@ -204,7 +204,7 @@ static bool get_list(struct mp *m, const struct field *f, void *p, struct arena 
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
 		bool ok = f->shape == SHAPE_LIST ? get_scalar(m, f->kind, v + i * size)
-		                                 : record_get(m, f->sub(), v + i * size, arena);
+						 : record_get(m, f->sub(), v + i * size, arena);
 
 		if (!ok)
 			return false;
@@ -436,7 +436,7 @@ int record_field(const struct record *r, struct slice name)
 }
 
 unsigned record_diff(const struct record *r, const void *old, const void *new, uint32_t more_flags, struct arena *arena,
-                     struct slice *ret_changes, struct slice *ret_before)
+		     struct slice *ret_changes, struct slice *ret_before)
 {
 	struct buf bodies[2], value[2], whole;
 	unsigned n = 0;
@@ -501,8 +501,8 @@ void record_merge(const struct record *r, void *obj, const void *patch, uint64_t
 	for (unsigned i = 0; i < r->n_fields; i++) {
 		const struct field *f = &r->fields[i];
 		size_t size = f->shape == SHAPE_LIST || f->shape == SHAPE_LIST_OF ? sizeof(struct list)
-		              : f->shape == SHAPE_SCALAR                       ? kind_size(f->kind)
-		                                                                 : f->sub()->size;
+			      : f->shape == SHAPE_SCALAR                          ? kind_size(f->kind)
+										  : f->sub()->size;
 
 		if ((given >> i & 1) == 0)
 			continue;
@@ -555,11 +555,11 @@ static bool plan_add(struct plan *p, const struct record *r, unsigned part, size
 		assert(p->n < PLAN_MAX);
 		e = &p->entries[p->n++];
 		*e = (struct plan_entry){ .field = f,
-			                  .offset = (uint16_t)(base + f->offset),
-			                  .has = f->has ? (uint16_t)(base + f->has) : 0,
-			                  .given = (uint16_t)given,
-			                  .bit = (uint8_t)i,
-			                  .part = (uint8_t)part };
+					  .offset = (uint16_t)(base + f->offset),
+					  .has = f->has ? (uint16_t)(base + f->has) : 0,
+					  .given = (uint16_t)given,
+					  .bit = (uint8_t)i,
+					  .part = (uint8_t)part };
 		if (f->shape == SHAPE_NEST || f->shape == SHAPE_LIST_OF) {
 			e->nested = plan_new(f->sub(), NULL);
 			if (e->nested == NULL)
@@ -583,7 +583,7 @@ const struct plan *plan_new(const struct record *own, const struct record *more)
 		p->image[k] = malloc(records[k]->size + 1);
 		if (p->image[k] == NULL || !plan_add(p, records[k], k, 0, 0, 0)) {
 			plan_free(p);
-			return NULL;
+			return NULL; // NOLINT(clang-analyzer-unix.Malloc): it is free
 		}
 		record_defaults(records[k], p->image[k]);
 	}
@@ -873,8 +873,8 @@ static int want_list(struct mp *m, const struct plan_entry *e, void *p, struct a
 			void *parts[PLAN_PARTS] = { v + i * size, NULL };
 
 			rc = mp_peek(m) == MP_MAP && mp_raw(m, VALUE_DEPTH, &item)
-			             ? params_decode(e->nested, item, parts, arena, err)
-			             : wrong_type(f, err);
+				     ? params_decode(e->nested, item, parts, arena, err)
+				     : wrong_type(f, err);
 			if (rc != 0)
 				return err_wrap(err, "%s[%" PRIu32 "]", f->name, i);
 		}
@@ -982,7 +982,7 @@ static int missing_params(const struct plan *p, const bool *seen, struct err *er
 }
 
 int params_decode(const struct plan *p, struct slice packed, void *const parts[PLAN_PARTS], struct arena *arena,
-                  struct err *err)
+		  struct err *err)
 {
 	struct mp m = mp_of(packed);
 	bool seen[PLAN_MAX] = { false };
@@ -990,7 +990,7 @@ int params_decode(const struct plan *p, struct slice packed, void *const parts[P
 	unsigned hint = 0;
 
 	for (unsigned k = 0; k < PLAN_PARTS; k++)
-		if (p->records[k] != NULL)
+		if (p->records[k] != NULL && parts[k] != NULL)
 			memcpy(parts[k], p->image[k], p->records[k]->size);
 	if (mp_peek(&m) == MP_ARRAY ? !mp_array(&m, &n) || n != 0 : !mp_map(&m, &n))
 		return err_field(err, "params", "must be one map with string keys");
@@ -1019,9 +1019,9 @@ int params_decode(const struct plan *p, struct slice packed, void *const parts[P
 void field_type_name(const struct field *f, char text[48])
 {
 	static const char *const names[] = {
-		[KIND_BOOL] = "bool", [KIND_INT] = "int",   [KIND_U64] = "u64",     [KIND_UID] = "uid",
-		[KIND_CID] = "cid",   [KIND_MS] = "ms",     [KIND_PTS] = "pts",     [KIND_FLOAT] = "float",
-		[KIND_TEXT] = "str",  [KIND_KEY] = "key",   [KIND_MAP] = "map",     [KIND_ANY] = "any",
+		[KIND_BOOL] = "bool", [KIND_INT] = "int", [KIND_U64] = "u64", [KIND_UID] = "uid",
+		[KIND_CID] = "cid",   [KIND_MS] = "ms",   [KIND_PTS] = "pts", [KIND_FLOAT] = "float",
+		[KIND_TEXT] = "str",  [KIND_KEY] = "key", [KIND_MAP] = "map", [KIND_ANY] = "any",
 		[KIND_REF] = "ref",
 	};
 	bool nullable = f->has != 0 || f->need == NEED_NULLABLE;

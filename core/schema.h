@@ -71,12 +71,12 @@ enum shape { SHAPE_SCALAR, SHAPE_NEST, SHAPE_FLAT, SHAPE_PATCH, SHAPE_LIST, SHAP
 enum need { NEED_REQUIRED, NEED_NULLABLE, NEED_DEFAULT };
 
 enum {
-	FIELD_ON_CREATE = 1, /* a param of create */
-	FIELD_ON_UPDATE = 2, /* a param of update */
-	FIELD_DERIVED = 4,   /* on the wire only: filled in by a query */
-	FIELD_HIDDEN = 8,    /* stored only */
-	FIELD_TRIM = 16,     /* white space around it is removed, and a required one may not be empty then */
-	FIELD_RANGED = 32,   /* lo and hi count */
+	FIELD_ON_CREATE = 1,     /* a param of create */
+	FIELD_ON_UPDATE = 2,     /* a param of update */
+	FIELD_DERIVED = 4,       /* on the wire only: filled in by a query */
+	FIELD_HIDDEN = 8,        /* stored only */
+	FIELD_TRIM = 16,         /* white space around it is removed, and a required one may not be empty then */
+	FIELD_RANGED = 32,       /* lo and hi count */
 	FIELD_TAKES_CREATE = 64, /* FLAT: only fields of the record with ON_CREATE */
 	FIELD_FOLLOWS = 128,     /* stands in `changes` because it follows from a changed field */
 };
@@ -159,7 +159,7 @@ void record_put_wire_pairs(struct buf *b, const struct record *r, const void *ob
  * to stored value. Returns how many differ. The slices live in the arena.
  */
 unsigned record_diff(const struct record *r, const void *old, const void *new, uint32_t more_flags, struct arena *arena,
-                     struct slice *ret_changes, struct slice *ret_before);
+		     struct slice *ret_changes, struct slice *ret_before);
 /* Sets in obj what a map of changes holds. Unknown names are skipped; false: malformed. */
 bool record_apply(const struct record *r, struct slice changes, void *obj, struct arena *arena);
 /* Copies the fields whose bits are set. */
@@ -185,7 +185,7 @@ void plan_free(const struct plan *p);
  * E_LIMIT_EXCEEDED: an amount above POINTS_MAX. Texts are lent from `packed`.
  */
 int params_decode(const struct plan *p, struct slice packed, void *const parts[PLAN_PARTS], struct arena *arena,
-                  struct err *err);
+		  struct err *err);
 unsigned plan_n_fields(const struct plan *p);
 const struct field *plan_field(const struct plan *p, unsigned i);
 /* From a PATCH: never required, and has no default. */

@@ -18,7 +18,7 @@ enum setting_kind { SETTING_BOOL, SETTING_INT, SETTING_PTS, SETTING_TEXT, SETTIN
 struct setting_def {
 	const char *key;
 	enum setting_kind kind;
-	int64_t dflt; /* texts: none; roles: free */
+	int64_t dflt;   /* texts: none; roles: free */
 	int64_t lo, hi; /* of a text: bytes at most */
 	const char *doc;
 };

@@ -31,7 +31,8 @@ static inline struct slice slice_str(const char *s)
 
 static inline bool slice_eq(struct slice a, struct slice b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.base, b.base, a.len) == 0);
+	return a.len == b.len &&
+	       (a.len == 0 || (a.base != NULL && b.base != NULL && memcmp(a.base, b.base, a.len) == 0));
 }
 
 static inline bool slice_is(struct slice a, const char *s)
@@ -48,7 +49,7 @@ static inline bool slice_starts(struct slice a, struct slice prefix)
 static inline int slice_cmp(struct slice a, struct slice b)
 {
 	size_t n = a.len < b.len ? a.len : b.len;
-	int c = n ? memcmp(a.base, b.base, n) : 0;
+	int c = n > 0 && a.base != NULL && b.base != NULL ? memcmp(a.base, b.base, n) : 0;
 
 	return c ? c : (a.len > b.len) - (a.len < b.len);
 }

@@ -124,10 +124,10 @@ struct words text_words(const struct slice *texts, size_t n_texts, size_t max, s
 		if (texts[i].len == 0)
 			continue;
 		split_words(map_text(texts[i],
-		                     UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD |
-		                             UTF8PROC_STRIPMARK,
-		                     arena),
-		            max, &w);
+				     UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD |
+					     UTF8PROC_STRIPMARK,
+				     arena),
+			    max, &w);
 	}
 	qsort(w.v, w.n, sizeof(w.v[0]), word_cmp);
 	return w;

@@ -76,7 +76,7 @@ static int find_method(struct call *c)
 		bool printable = utf8_valid(c->method) && c->method.len <= 100;
 
 		return err_set(c->err, E_UNKNOWN_METHOD, "no method %.*s",
-		               SLICE_FMT(printable ? c->method : SLICE_LIT("of that name")));
+			       SLICE_FMT(printable ? c->method : SLICE_LIT("of that name")));
 	}
 	c->id = first;
 	if (method_defs[first].kind == NULL)
@@ -96,7 +96,7 @@ static int check_role(struct call *c)
 {
 	const struct method_def *def = &method_defs[c->id];
 	bool allowed = c->role == ROLE_ADMIN || (c->role == ROLE_BOT && !(def->flags & METHOD_ADMIN)) ||
-	               (c->role == ROLE_AUDITOR && !(def->flags & METHOD_ADMIN) && def->class != METHOD_COMMAND);
+		       (c->role == ROLE_AUDITOR && !(def->flags & METHOD_ADMIN) && def->class != METHOD_COMMAND);
 
 	if (allowed)
 		return 0;
@@ -163,13 +163,13 @@ static int too_much_activity(struct call *c, const void *params, const struct co
 
 	if (c->id != METHOD_user_record_activity)
 		return 0;
-	if (common->idempotency_key.base != NULL &&
-	    ledger_knows_key(l, common->idempotency_key))
+	if (common->idempotency_key.base != NULL && ledger_knows_key(l, common->idempotency_key))
 		return 0;
 	limit = setting_int(ledger_state(l), SETTING_throttle_activity_per_minute);
 	if (rate_allow(server_rate(c->server), p->user_id, ledger_now(l), limit, &retry_at))
 		return 0;
-	err_set(c->err, E_RATE_LIMITED, "user %" PRId64 ": more than %" PRId64 " activities in a minute", p->user_id, limit);
+	err_set(c->err, E_RATE_LIMITED, "user %" PRId64 ": more than %" PRId64 " activities in a minute", p->user_id,
+		limit);
 	err_detail_int(c->err, "retry_at", retry_at);
 	return E_RATE_LIMITED;
 }

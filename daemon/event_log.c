@@ -8,7 +8,7 @@ static int decode(const struct log_entry *e, struct arena *arena, struct event *
 
 	if (!event_from_stored(e->bytes, arena, ret, &env))
 		return err_set(err, E_INTERNAL, "event %" PRIu64 " does not decode: of a newer version, or damaged",
-		               e->seq);
+			       e->seq);
 	return 0;
 }
 
@@ -23,7 +23,7 @@ static int source_get(void *arg, uint64_t seq, struct arena *arena, struct event
 }
 
 static int source_next(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
-                       struct event *ret, uint64_t *examined, struct err *err)
+		       struct event *ret, uint64_t *examined, struct err *err)
 {
 	struct log_types types;
 	struct log_entry e;

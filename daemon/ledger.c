@@ -72,13 +72,13 @@ struct ledger {
 	bool flushing;
 	/* checkpoints */
 	struct checkpoint_job checkpoint;
-	bool frozen;           /* waits for its block to be durable, or is being written */
+	bool frozen; /* waits for its block to be durable, or is being written */
 	bool applying;
 	uint64_t frozen_seq;
-	bool rooted;           /* the block is durable, and frozen_root known */
+	bool rooted; /* the block is durable, and frozen_root known */
 	uint8_t frozen_root[ENGINE_ROOT];
-	bool wanted;           /* somebody awaits one */
-	int paused;            /* snapshots being taken, rebuilds being adopted */
+	bool wanted; /* somebody awaits one */
+	int paused;  /* snapshots being taken, rebuilds being adopted */
 	struct checkpoint_wait *waiting;
 	void (*pause_then)(void *);
 	void *pause_arg;
@@ -125,7 +125,7 @@ int ledger_begin(struct ledger *l, struct err *err)
 	if (rc != 0)
 		return rc;
 	decision_init(&l->d, engine_state(l->engine), &l->origin, &decide_ops, l, ledger_now(l), log_head(l->log) + 1,
-	              &l->d_err);
+		      &l->d_err);
 	l->n_done = 0;
 	l->in_commit = true;
 	return 0;
@@ -148,10 +148,18 @@ static void encode_event(struct ledger *l, size_t i, const struct done *c)
 {
 	const struct event *ev = &l->d.events[i];
 	const struct event_def *def = &event_defs[ev->type];
-	struct envelope env = { .tag = def->tag, .seq = ev->seq, .commit = ev->commit, .version = ev->version,
-		                .at = ev->at, .stream = ev->stream, .method = c->origin.method,
-		                .has_peer = c->origin.has_peer, .peer = c->origin.peer, .cause = ev->cause,
-		                .actor = c->origin.actor, .note = c->origin.note };
+	struct envelope env = { .tag = def->tag,
+				.seq = ev->seq,
+				.commit = ev->commit,
+				.version = ev->version,
+				.at = ev->at,
+				.stream = ev->stream,
+				.method = c->origin.method,
+				.has_peer = c->origin.has_peer,
+				.peer = c->origin.peer,
+				.cause = ev->cause,
+				.actor = c->origin.actor,
+				.note = c->origin.note };
 
 	buf_reset(&l->scratch);
 	record_put(&l->scratch, def->record(), ev->data);
@@ -171,7 +179,7 @@ static bool touches_timers(enum event_type type)
 	const struct event_def *def = &event_defs[type];
 
 	return def->stream == STREAM_config || (def->stream == STREAM_user && type != EV_user_activity_recorded &&
-	                                        type != EV_user_level_changed && type != EV_user_created);
+						type != EV_user_level_changed && type != EV_user_created);
 }
 
 int ledger_end(struct ledger *l, struct err *err)
@@ -229,7 +237,7 @@ static struct slice params_digest(struct ledger *l, const struct command *c)
 
 /* Writes a result as the wire shows it. */
 static void put_result(struct buf *out, enum method_id m, uint64_t seq, uint64_t version, bool has_version,
-                       bool changed, bool replayed, const void *result)
+		       bool changed, bool replayed, const void *result)
 {
 	struct map_writer w;
 
@@ -248,7 +256,7 @@ static void put_result(struct buf *out, enum method_id m, uint64_t seq, uint64_t
 
 /* [seq, version or nil, result]: what a repeat is answered from. */
 static struct slice pack_result(struct ledger *l, enum method_id m, uint64_t seq, uint64_t version, bool has_version,
-                                const void *result)
+				const void *result)
 {
 	buf_reset(&l->scratch);
 	mp_put_array(&l->scratch, 3);
@@ -337,7 +345,8 @@ static int in_maintenance(struct ledger *l, const struct command *c, struct err 
 {
 	struct slice text;
 
-	if (!setting_int(l->d.state, SETTING_maintenance_enabled) || exempt_from_maintenance(method_defs[c->method].name))
+	if (!setting_int(l->d.state, SETTING_maintenance_enabled) ||
+	    exempt_from_maintenance(method_defs[c->method].name))
 		return 0;
 	text = setting_text(l->d.state, SETTING_maintenance_message);
 	err_set(err, E_MAINTENANCE, "maintenance: %.*s", SLICE_FMT(text.base ? text : SLICE_LIT("try again later")));
@@ -452,8 +461,12 @@ static int one_command(struct ledger *l, const struct command *c, struct buf *ou
 	if (done == NULL)
 		return err_set(err, E_INTERNAL, "no memory");
 	*done = (struct done){ .first = l->d.n_events, .end = l->d.n_events };
-	done->origin = (struct origin){ .method = slice_str(def->name), .actor = c->common->actor, .note = c->common->note,
-		                        .key = c->common->idempotency_key, .has_peer = c->has_peer, .peer = c->peer };
+	done->origin = (struct origin){ .method = slice_str(def->name),
+					.actor = c->common->actor,
+					.note = c->common->note,
+					.key = c->common->idempotency_key,
+					.has_peer = c->has_peer,
+					.peer = c->peer };
 	l->origin = done->origin;
 	l->d.origin = &l->origin;
 	l->d.command_first = l->d.n_events;
@@ -521,7 +534,8 @@ static bool fire(struct ledger *l)
 		give_up(l);
 		return false;
 	}
-	*done = (struct done){ .origin = { .method = slice_str(timer_names[l->due.timer]), .actor = SLICE_LIT("server") } };
+	*done = (struct done){ .origin = { .method = slice_str(timer_names[l->due.timer]),
+					   .actor = SLICE_LIT("server") } };
 	l->origin = done->origin;
 	l->d.origin = &l->origin;
 	l->d.err = &err;
@@ -554,7 +568,7 @@ static void fire_timers(struct ledger *l)
 		if (!fire(l))
 			return;
 		find_due(l, now);
-		if (l->has_due && memcmp(&before, &l->due, sizeof(before)) == 0) {
+		if (l->has_due && l->due.timer == before.timer && l->due.at == before.at && l->due.id == before.id) {
 			diag_error("%s stays due after it fired", timer_names[before.timer]);
 			l->has_due = false;
 		}
@@ -831,7 +845,7 @@ static int lazy_get(void *arg, uint64_t seq, struct arena *arena, struct event *
 }
 
 static int lazy_next(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
-                     struct event *ret, uint64_t *examined, struct err *err)
+		     struct event *ret, uint64_t *examined, struct err *err)
 {
 	struct ledger *l = arg;
 
@@ -856,8 +870,12 @@ void ledger_query(struct ledger *l, struct query *q, struct buf *out, struct err
 
 	source.arg = l;
 	log_reader_idle(l->reader); /* the next look into the log begins a new transaction */
-	*q = (struct query){ .state = engine_state(l->engine), .arena = engine_state(l->engine)->arena, .log = &source,
-		             .now = ledger_now(l), .out = out, .err = err };
+	*q = (struct query){ .state = engine_state(l->engine),
+			     .arena = engine_state(l->engine)->arena,
+			     .log = &source,
+			     .now = ledger_now(l),
+			     .out = out,
+			     .err = err };
 }
 
 void ledger_release(struct ledger *l)
@@ -965,8 +983,8 @@ static bool views_fit(struct ledger *l)
 	       memcmp(root, seen, ENGINE_ROOT) == 0;
 }
 
-static int open_views(struct ledger *l, const struct ledger_options *o,
-                      bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
+static int open_views(struct ledger *l, const struct ledger_options *o, bool (*progress)(void *, uint64_t, uint64_t),
+		      void *arg, struct err *err)
 {
 	char path[4096];
 	int rc;
@@ -1000,7 +1018,7 @@ static int install_defaults(struct ledger *l, struct err *err)
 }
 
 int ledger_open(const struct ledger_options *o, struct event_base *base, const struct ledger_ops *ops,
-                bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct ledger **ret, struct err *err)
+		bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct ledger **ret, struct err *err)
 {
 	struct ledger *l = calloc(1, sizeof(*l));
 	int rc;

@@ -21,9 +21,9 @@ struct ledger;
 struct event_base;
 
 struct ledger_options {
-	const char *data;       /* directory; made if it is not there */
-	bool install_defaults;  /* on an empty log */
-	uint64_t log_reserve;   /* bytes of disk that stay free */
+	const char *data;      /* directory; made if it is not there */
+	bool install_defaults; /* on an empty log */
+	uint64_t log_reserve;  /* bytes of disk that stay free */
 };
 
 struct ledger_ops {
@@ -37,8 +37,8 @@ struct ledger_ops {
  * progress may be NULL; told now and then while folding; false stops (E_UNAVAILABLE).
  */
 int ledger_open(const struct ledger_options *o, struct event_base *base, const struct ledger_ops *ops,
-                bool (*progress)(void *arg, uint64_t seq, uint64_t to), void *arg, struct ledger **ret,
-                struct err *err);
+		bool (*progress)(void *arg, uint64_t seq, uint64_t to), void *arg, struct ledger **ret,
+		struct err *err);
 /* Flushes the open block, makes a checkpoint, stops the threads. NULL is fine. */
 void ledger_close(struct ledger *l);
 

@@ -20,7 +20,7 @@ static struct subject find_subject(const struct request_head *r)
 	uint32_t n;
 
 	s.balance = s.award || slice_is(r->method, "point.get") || slice_is(r->method, "point.deduct") ||
-	            slice_is(r->method, "user.record_activity");
+		    slice_is(r->method, "user.record_activity");
 	if (!s.balance || mp_peek(&m) != MP_MAP || !mp_map(&m, &n))
 		return s;
 	while (n-- > 0 && mp_str(&m, &name)) {
@@ -46,7 +46,8 @@ struct rows {
 /* The key to fill in for one more row. */
 static struct key *add_row(struct rows *r, enum table_id table)
 {
-	r->v[r->n].table = table;
+	/* places on the leaderboard are put and deleted without being read */
+	r->v[r->n] = (struct state_key){ .table = table, .blind = table == T_board };
 	return &r->keys[r->n++];
 }
 

@@ -24,10 +24,15 @@ struct option_def {
 	const char *doc;
 };
 
-#define OPTION(n, kind, dflt, lo, hi, doc) { #n, kind, offsetof(struct options, n), dflt, lo, hi, doc }
+#define OPTION(n, kind, dflt, lo, hi, doc)                                                                             \
+	{                                                                                                              \
+#n, kind, offsetof(struct options, n), dflt, lo, hi, doc                                               \
+	}
 static const struct option_def defs[] = {
-	OPTION(data, OPTION_TEXT, NULL, 0, 0, "directory of log and views (root: /var/lib/diana, else $XDG_STATE_HOME/diana)"),
-	OPTION(socket, OPTION_TEXT, NULL, 0, 0, "Unix socket (root: /run/diana/diana.sock, else $XDG_RUNTIME_DIR/diana.sock)"),
+	OPTION(data, OPTION_TEXT, NULL, 0, 0,
+	       "directory of log and views (root: /var/lib/diana, else $XDG_STATE_HOME/diana)"),
+	OPTION(socket, OPTION_TEXT, NULL, 0, 0,
+	       "Unix socket (root: /run/diana/diana.sock, else $XDG_RUNTIME_DIR/diana.sock)"),
 	OPTION(socket_group, OPTION_TEXT, NULL, 0, 0, "group that owns the socket; its members have role bot"),
 	OPTION(socket_mode, OPTION_OCTAL, "0660", 0, 0777, "mode of the socket"),
 	OPTION(admins, OPTION_UIDS, "", 0, 0, "uids with role admin, beside root and the daemon's own"),
@@ -36,8 +41,10 @@ static const struct option_def defs[] = {
 	OPTION(max_connections, OPTION_NUMBER, "1024", 1, 65536, "connections at a time"),
 	OPTION(max_subscriptions, OPTION_NUMBER, "64", 1, 65536, "subscriptions of one connection"),
 	OPTION(frame_max, OPTION_NUMBER, "1048576", 4096, 67108864, "bytes of one request"),
-	OPTION(slow_client_ms, OPTION_NUMBER, "30000", 100, 3600000, "a subscriber that takes nothing for so long is closed"),
-	OPTION(log_reserve_mb, OPTION_NUMBER, "64", 1, 1048576, "megabytes of disk that stay free: below, commands answer storage_full"),
+	OPTION(slow_client_ms, OPTION_NUMBER, "30000", 100, 3600000,
+	       "a subscriber that takes nothing for so long is closed"),
+	OPTION(log_reserve_mb, OPTION_NUMBER, "64", 1, 1048576,
+	       "megabytes of disk that stay free: below, commands answer storage_full"),
 	OPTION(defaults, OPTION_BOOL, "yes", 0, 1, "install the default levels on an empty log"),
 	OPTION(log_level, OPTION_LEVEL, "info", 0, 0, "error, warn, info or debug"),
 };

@@ -6,8 +6,8 @@
 enum { SECONDS = 60, FIRST_SLOTS = 1024 };
 
 struct user_rate {
-	int64_t user_id; /* 0: free */
-	int64_t second;  /* of the latest count */
+	int64_t user_id;          /* 0: free */
+	int64_t second;           /* of the latest count */
 	uint16_t counts[SECONDS]; /* by second modulo SECONDS */
 };
 

@@ -56,8 +56,10 @@ static bool tell_progress(void *arg, uint64_t seq, uint64_t to)
 static void begin_progress(const struct rebuilding *r)
 {
 	pthread_mutex_lock(&progress_lock);
-	progress = (struct rebuild_progress){ .running = true, .projections = r->projections, .started_at = clock_ms(),
-		                              .head_seq = ledger_head(r->ledger) };
+	progress = (struct rebuild_progress){ .running = true,
+					      .projections = r->projections,
+					      .started_at = clock_ms(),
+					      .head_seq = ledger_head(r->ledger) };
 	pthread_mutex_unlock(&progress_lock);
 }
 
@@ -157,15 +159,20 @@ static int open_rebuilding(struct call *c, unsigned projections, bool verify, st
 
 	rebuild_get_progress(&now);
 	if (now.running) {
-		err_set(c->err, E_IN_USE, "a rebuild is running, at event %" PRIu64 " of %" PRIu64, now.done_seq, now.head_seq);
+		err_set(c->err, E_IN_USE, "a rebuild is running, at event %" PRIu64 " of %" PRIu64, now.done_seq,
+			now.head_seq);
 		err_detail_text(c->err, "reason", SLICE_LIT("rebuild_running"));
 		return E_IN_USE;
 	}
 	r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		return err_set(c->err, E_INTERNAL, "no memory");
-	*r = (struct rebuilding){ .ticket = call_ticket(c), .server = c->server, .ledger = l, .projections = projections,
-		                  .verify = verify, .started_ns = monotonic_ns() };
+	*r = (struct rebuilding){ .ticket = call_ticket(c),
+				  .server = c->server,
+				  .ledger = l,
+				  .projections = projections,
+				  .verify = verify,
+				  .started_ns = monotonic_ns() };
 	buf_init(&r->out, 1 << 16);
 	rc = log_reader_open(ledger_log(l), LOG_DURABLE_ONLY, &r->log, c->err);
 	if (rc == 0)
@@ -183,10 +190,10 @@ static int open_rebuilding(struct call *c, unsigned projections, bool verify, st
 
 int rebuild_start(struct call *c, unsigned projections)
 {
-	struct rebuilding *r;
+	struct rebuilding *r = NULL;
 	int rc = open_rebuilding(c, projections, false, &r);
 
-	if (rc != 0)
+	if (rc != 0 || r == NULL)
 		return rc;
 	r->job = (struct job){ run_fold, done_fold, NULL };
 	worker_submit(server_rebuilder(c->server), &r->job);
@@ -198,7 +205,7 @@ int rebuild_start(struct call *c, unsigned projections)
 static void compare(struct rebuilding *r)
 {
 	struct state *live = snapshot_state(r->snapshot), *rebuilt = rebuild_state(r->rebuild);
-	char text[600] = "", a[33], b[33];
+	char text[600] = "", hex[33];
 	struct map_writer w, prints[2];
 	bool equal = true;
 
@@ -212,10 +219,9 @@ static void compare(struct rebuilding *r)
 		for (int p = 0; p < N_PROJECTIONS && r->rc == 0; p++) {
 			if ((r->projections >> p & 1) == 0)
 				continue;
-			r->rc = projection_fingerprint(side == 0 ? live : rebuilt, (enum projection_id)p, side == 0 ? a : b,
-			                               &r->err);
+			r->rc = projection_fingerprint(side == 0 ? live : rebuilt, (enum projection_id)p, hex, &r->err);
 			if (r->rc == 0)
-				map_str(&prints[side], projection_defs[p].name, side == 0 ? a : b);
+				map_str(&prints[side], projection_defs[p].name, hex);
 		}
 		map_close(&prints[side]);
 	}
@@ -263,10 +269,10 @@ static void on_checkpoint(struct checkpoint_wait *w, int rc, const struct err *e
 
 int rebuild_verify(struct call *c, unsigned projections)
 {
-	struct rebuilding *r;
+	struct rebuilding *r = NULL;
 	int rc = open_rebuilding(c, projections, true, &r);
 
-	if (rc != 0)
+	if (rc != 0 || r == NULL)
 		return rc;
 	r->wait.ready = on_checkpoint;
 	ledger_await_checkpoint(r->ledger, &r->wait);

@@ -212,7 +212,8 @@ static void print_method(FILE *f, enum method_id m)
 	const struct plan *p = plan_new(def->params(), NULL);
 
 	fprintf(f, "### %s%s%s\n\n%s %s, role %s and above.\n\n", def->name, def->kind ? ", kind " : "",
-	        def->kind ? def->kind : "", def->doc, def->class == METHOD_COMMAND ? "Command" : "Query", role_name(def));
+		def->kind ? def->kind : "", def->doc, def->class == METHOD_COMMAND ? "Command" : "Query",
+		role_name(def));
 	if (p != NULL && plan_n_fields(p) > 0) {
 		fputs("| Param | Type | Range | Meaning |\n|---|---|---|---|\n", f);
 		for (unsigned i = 0; i < plan_n_fields(p); i++)
@@ -267,7 +268,8 @@ static void print_events(FILE *f)
 		const struct event_def *def = &event_defs[i];
 		const struct stream_def *s = &stream_defs[def->stream];
 
-		fprintf(f, "| %u | `%s` | `%s%s` | ", def->tag, def->name, s->prefix, s->key == STREAM_KEY_NONE ? "" : ":<id>");
+		fprintf(f, "| %u | `%s` | `%s%s` | ", def->tag, def->name, s->prefix,
+			s->key == STREAM_KEY_NONE ? "" : ":<id>");
 		print_event_fields(f, def->record());
 		fputs("|\n", f);
 	}
@@ -279,12 +281,15 @@ void reference_print(FILE *f)
 	fputs("# Methods\n\n"
 	      "Printed from the schema by `dianad --print-methods`; `make docs` writes it, CI compares it.\n\n"
 	      "A call is MessagePack-RPC: request `[0, msgid, method, [params]]`, params one map; answer "
-	      "`[1, msgid, error, result]`. Types: `uid` is a Telegram user id, `cid` a chat id, `pts` points with three "
-	      "decimals (int or float64), `ms` Unix milliseconds, `key` 1..100 of `A-Z a-z 0-9 _ - . :`; `?` marks what "
+	      "`[1, msgid, error, result]`. Types: `uid` is a Telegram user id, `cid` a chat id, `pts` points with "
+	      "three "
+	      "decimals (int or float64), `ms` Unix milliseconds, `key` 1..100 of `A-Z a-z 0-9 _ - . :`; `?` marks "
+	      "what "
 	      "may be nil. A method of several kinds takes the param `kind`, by default the first.\n\n",
 	      f);
 	print_common(f, "Every command also takes", record_command_params());
-	fputs("and answers with `seq`, `version`, `changed` besides what it names (`replayed: true` for a repeat of its "
+	fputs("and answers with `seq`, `version`, `changed` besides what it names (`replayed: true` for a repeat of "
+	      "its "
 	      "idempotency key).\n\n",
 	      f);
 	print_common(f, "Every query also takes", record_query_params());

@@ -338,7 +338,7 @@ static int bind_socket(struct server *srv, struct err *err)
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return err_set(err, E_INVALID_ARGUMENT, "socket path is longer than %zu bytes: %s",
-		               sizeof(addr.sun_path) - 1, path);
+			       sizeof(addr.sun_path) - 1, path);
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	if (lstat(path, &st) == 0) {
 		if (!S_ISSOCK(st.st_mode))
@@ -364,7 +364,7 @@ static int find_group(struct server *srv, struct err *err)
 	srv->group = getegid();
 	if (name == NULL)
 		return 0;
-	g = getgrnam(name);
+	g = getgrnam(name); // cppcheck-suppress getgrnamCalled ; before any thread
 	if (g == NULL)
 		return err_set(err, E_INVALID_ARGUMENT, "no group named %s (socket_group)", name);
 	srv->group = g->gr_gid;
@@ -396,9 +396,14 @@ int server_wait_for_seq(struct server *srv, struct call *c, uint64_t min_seq, in
 
 	if (w == NULL)
 		return err_set(c->err, E_INTERNAL, "no memory");
-	*w = (struct seq_wait){ .next = srv->waits, .ticket = call_ticket(c), .min_seq = min_seq,
-		                .deadline_ms = monotonic_ms() + wait_ms, .role = c->role, .peer = c->peer,
-		                .method_len = c->method.len, .params_len = c->params.len };
+	*w = (struct seq_wait){ .next = srv->waits,
+				.ticket = call_ticket(c),
+				.min_seq = min_seq,
+				.deadline_ms = monotonic_ms() + wait_ms,
+				.role = c->role,
+				.peer = c->peer,
+				.method_len = c->method.len,
+				.params_len = c->params.len };
 	memcpy(w->bytes, c->method.base, c->method.len);
 	memcpy(w->bytes + c->method.len, c->params.base, c->params.len);
 	srv->waits = w;
@@ -409,10 +414,16 @@ static void run_waiting(struct server *srv, struct seq_wait *w)
 {
 	struct buf out;
 	struct err err;
-	struct call c = { .server = srv, .session_id = w->ticket.session_id, .msgid = w->ticket.msgid, .role = w->role,
-		          .peer = w->peer, .method = slice_of(w->bytes, w->method_len),
-		          .params = slice_of(w->bytes + w->method_len, w->params_len), .waited = true, .out = &out,
-		          .err = &err };
+	struct call c = { .server = srv,
+			  .session_id = w->ticket.session_id,
+			  .msgid = w->ticket.msgid,
+			  .role = w->role,
+			  .peer = w->peer,
+			  .method = slice_of(w->bytes, w->method_len),
+			  .params = slice_of(w->bytes + w->method_len, w->params_len),
+			  .waited = true,
+			  .out = &out,
+			  .err = &err };
 	int rc;
 
 	buf_init(&out, ANSWER_MAX);
@@ -486,7 +497,7 @@ static void on_failed(void *arg, uint64_t durable_seq, const struct err *err)
 	struct lost lost = { .durable = durable_seq };
 
 	err_set(&lost.err, err->code == E_STORAGE_FULL ? E_STORAGE_FULL : E_UNAVAILABLE,
-	        "the log could not be written: outcome unknown, ask again with the same key (%.120s)", err->text);
+		"the log could not be written: outcome unknown, ask again with the same key (%.120s)", err->text);
 	err_detail_text(&lost.err, "outcome", SLICE_LIT("unknown"));
 	server_each_session(arg, tell_lost, &lost);
 }
@@ -598,7 +609,8 @@ static bool progress(void *arg, uint64_t seq, uint64_t to)
 	event_base_loop(srv->base, EVLOOP_NONBLOCK); /* signals */
 	if (monotonic_ms() - last_ms > 2000) {
 		last_ms = monotonic_ms();
-		diag_info("folding: event %" PRIu64 " of %" PRIu64 " (%.0f %%)", seq, to, 100.0 * (double)seq / (double)to);
+		diag_info("folding: event %" PRIu64 " of %" PRIu64 " (%.0f %%)", seq, to,
+			  100.0 * (double)seq / (double)to);
 	}
 	return !srv->stop;
 }
@@ -621,8 +633,9 @@ static int open_events(struct server *srv, struct err *err)
 static int open_ledger(struct server *srv, struct err *err)
 {
 	const struct options *o = srv->options;
-	struct ledger_options lo = { .data = o->data, .install_defaults = o->defaults != 0,
-		                     .log_reserve = (uint64_t)o->log_reserve_mb << 20 };
+	struct ledger_options lo = { .data = o->data,
+				     .install_defaults = o->defaults != 0,
+				     .log_reserve = (uint64_t)o->log_reserve_mb << 20 };
 	struct ledger_ops ops = { on_durable, on_failed, srv };
 	int rc = ledger_open(&lo, srv->base, &ops, progress, srv, &srv->ledger, err);
 

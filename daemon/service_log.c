@@ -41,8 +41,11 @@ static int open_walk(struct call *c, const struct log_read *p, struct walk *w)
 	int64_t owner;
 	int rc = 0;
 
-	*w = (struct walk){ .ledger = l, .reader = ledger_reader(l), .backward = slice_is(p->order, "desc"),
-		            .lo = p->from_seq ? p->from_seq : 1, .hi = ledger_head(l) };
+	*w = (struct walk){ .ledger = l,
+			    .reader = ledger_reader(l),
+			    .backward = slice_is(p->order, "desc"),
+			    .lo = p->from_seq ? p->from_seq : 1,
+			    .hi = ledger_head(l) };
 	if (p->has_to_seq && p->to_seq < w->hi)
 		w->hi = p->to_seq;
 	for (size_t i = 0; i < p->types.n; i++)
@@ -85,7 +88,8 @@ static int walk_next(struct walk *w, uint64_t seq, struct log_entry *ret, struct
 		w->examined++;
 		rc = log_reader_get(w->reader, seq, ret, err);
 	} else {
-		rc = log_reader_next(w->reader, seq, w->backward, w->by_type ? &w->types : NULL, ret, &w->examined, err);
+		rc = log_reader_next(w->reader, seq, w->backward, w->by_type ? &w->types : NULL, ret, &w->examined,
+				     err);
 	}
 	return rc == 0 && (ret->seq < w->lo || ret->seq > w->hi) ? E_NOT_FOUND : rc;
 }

@@ -44,9 +44,10 @@ static int put_info(struct call *c, struct map_writer *w, enum projection_id p)
 	map_uint(w, "version", projection_defs[p].version);
 	map_uint(w, "seq", info.seq);
 	map_uint(w, "lag", ledger_head(l) - info.seq);
-	map_str(w, "state", projection_is_corrupt(l, p)                             ? "corrupt"
-	                    : progress.running && progress.projections >> p & 1 ? "rebuilding"
-	                                                                        : "live");
+	map_str(w, "state",
+		projection_is_corrupt(l, p)                         ? "corrupt"
+		: progress.running && progress.projections >> p & 1 ? "rebuilding"
+								    : "live");
 	map_uint(w, "entries", info.entries);
 	map_uint(w, "bytes", info.bytes);
 	return 0;

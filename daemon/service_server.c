@@ -56,8 +56,9 @@ static enum health run_checks(struct call *c, struct buf *out)
 		check(&k, "disk", HEALTH_OK, "enough space");
 	check(&k, "books", corrupt ? HEALTH_FAILING : HEALTH_OK,
 	      corrupt ? "a balance is not the sum of its events: run point.verify and projection.rebuild"
-	              : "every balance is the sum of its events");
-	check(&k, "timers", st.overdue ? HEALTH_DEGRADED : HEALTH_OK, st.overdue ? "timers are overdue" : "none overdue");
+		      : "every balance is the sum of its events");
+	check(&k, "timers", st.overdue ? HEALTH_DEGRADED : HEALTH_OK,
+	      st.overdue ? "timers are overdue" : "none overdue");
 	array_close(out, head, k.n);
 	return k.worst;
 }
@@ -162,7 +163,8 @@ static void put_commits(struct ledger *l, struct buf *out)
 	map_float(&w, "sync_mean_us", st.blocks ? (double)st.flush_ns_sum / 1e3 / (double)st.blocks : 0.0);
 	map_float(&w, "sync_max_us", (double)st.flush_ns_max / 1e3);
 	map_uint(&w, "checkpoints", st.checkpoints);
-	map_float(&w, "checkpoint_mean_ms", st.checkpoints ? (double)st.checkpoint_ns_sum / 1e6 / (double)st.checkpoints : 0.0);
+	map_float(&w, "checkpoint_mean_ms",
+		  st.checkpoints ? (double)st.checkpoint_ns_sum / 1e6 / (double)st.checkpoints : 0.0);
 	map_float(&w, "checkpoint_last_ms", (double)st.checkpoint_ns_last / 1e6);
 	map_float(&w, "checkpoint_max_ms", (double)st.checkpoint_ns_max / 1e6);
 	map_close(&w);

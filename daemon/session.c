@@ -14,9 +14,9 @@
 
 enum {
 	READ_CHUNK = 64 * 1024,
-	INPUT_KEEP = 256 * 1024,  /* an input buffer larger than this is given back when it is empty */
-	OUTPUT_HIGH = 1 << 20,    /* reading stops above */
-	OUTPUT_MAX = 64 << 20,    /* a client that lets this much pile up is closed */
+	INPUT_KEEP = 256 * 1024, /* an input buffer larger than this is given back when it is empty */
+	OUTPUT_HIGH = 1 << 20,   /* reading stops above */
+	OUTPUT_MAX = 64 << 20,   /* a client that lets this much pile up is closed */
 	FRAME_DEPTH = 14,
 };
 
@@ -35,8 +35,8 @@ struct session {
 	int64_t uid;
 	struct event *readable, *writable;
 	bool shut;
-	bool reading;   /* the read event is armed */
-	bool writing;   /* the write event is armed */
+	bool reading; /* the read event is armed */
+	bool writing; /* the write event is armed */
 	/* in */
 	struct buf in;
 	size_t in_pos; /* frames before it are worked off */
@@ -215,7 +215,7 @@ static void put_error(struct buf *b, uint32_t msgid, const struct err *err)
 }
 
 void session_answer(struct session *s, uint32_t msgid, int rc, struct slice result, const struct err *err,
-                    uint64_t need_seq)
+		    uint64_t need_seq)
 {
 	if (rc != 0) {
 		put_error(&s->out, msgid, err);
@@ -267,7 +267,7 @@ struct frame {
 	bool has_msgid;
 	struct request_head head;
 	size_t start, end; /* in the input */
-	const char *bad; /* why it is refused; NULL: it is not */
+	const char *bad;   /* why it is refused; NULL: it is not */
 };
 
 /* Takes a whole frame apart. False: not a request or notification; has_msgid tells whether to say so. */
@@ -325,8 +325,15 @@ static void peek_msgid(struct slice bytes, struct frame *f)
 static void run_frame(struct session *s, const struct frame *f)
 {
 	struct err err;
-	struct call c = { .server = s->srv, .session_id = s->id, .msgid = f->msgid, .role = s->role, .peer = s->uid,
-		          .method = f->head.method, .params = f->head.params, .out = &s->out, .err = &err };
+	struct call c = { .server = s->srv,
+			  .session_id = s->id,
+			  .msgid = f->msgid,
+			  .role = s->role,
+			  .peer = s->uid,
+			  .method = f->head.method,
+			  .params = f->head.params,
+			  .out = &s->out,
+			  .err = &err };
 	size_t start = s->out.len, body;
 	int64_t began = monotonic_ns();
 	int rc;
@@ -380,8 +387,8 @@ static bool next_frame(struct session *s, struct frame *f)
 	} else {
 		peek_msgid(rest, f);
 		f->bad = r == MP_SCAN_BIG    ? "the frame is too large"
-		         : r == MP_SCAN_DEEP ? "the frame is nested too deep"
-		                             : "the frame is malformed";
+			 : r == MP_SCAN_DEEP ? "the frame is nested too deep"
+					     : "the frame is malformed";
 	}
 	f->start = start;
 	f->end = s->in_pos;
@@ -498,7 +505,9 @@ struct session *session_open(struct server *srv, int fd, uint64_t id, enum role 
 
 	if (s == NULL)
 		return NULL;
-	*s = (struct session){ .srv = srv, .id = id, .fd = fd, .role = role, .uid = uid, .progress_ms = monotonic_ms() };
+	*s = (struct session){
+		.srv = srv, .id = id, .fd = fd, .role = role, .uid = uid, .progress_ms = monotonic_ms()
+	};
 	buf_init(&s->in, server_frame_max(srv) + 2 * READ_CHUNK);
 	buf_init(&s->out, OUTPUT_MAX);
 	s->readable = event_new(server_base(srv), fd, EV_READ | EV_PERSIST, on_readable, s);

@@ -39,7 +39,7 @@ void session_lost(struct session *s, uint64_t durable_seq, const struct err *err
 
 /* An answer from elsewhere, waiting for need_seq. rc 0: result; else err. */
 void session_answer(struct session *s, uint32_t msgid, int rc, struct slice result, const struct err *err,
-                    uint64_t need_seq);
+		    uint64_t need_seq);
 /* [2, method, [params]]: the caller writes the params between the two. Durable already. */
 struct buf *session_push_begin(struct session *s, const char *method);
 void session_push_end(struct session *s);

@@ -78,7 +78,7 @@ void stats_call(struct stats *s, const struct call *c, int rc, int64_t took_ns)
 	}
 	m = &s->methods[c->id];
 	m->count++;
-	if (rc > 0)
+	if (rc > 0 && rc < E_COUNT)
 		m->errors[rc]++;
 	m->later += rc == CALL_LATER;
 	m->sum_ns += took_ns;

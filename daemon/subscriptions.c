@@ -137,7 +137,7 @@ static bool wants(const struct subscription *sub, struct slice stored, struct ar
  * Returns how many; sub->next_seq moves past what was looked at.
  */
 static uint32_t collect(struct subscriptions *s, struct subscription *sub, struct log_reader *r, struct arena *arena,
-                        struct buf *b)
+			struct buf *b)
 {
 	uint64_t head = ledger_durable(server_ledger(s->srv)), commit = 0, seq = sub->next_seq, looked = 0;
 	struct log_entry e;
@@ -174,7 +174,7 @@ static uint32_t collect(struct subscriptions *s, struct subscription *sub, struc
 }
 
 static void push_events(struct subscription *sub, struct session *session, const struct buf *items, uint32_t n,
-                        uint64_t head)
+			uint64_t head)
 {
 	struct map_writer w;
 	struct buf *b = session_push_begin(session, "log.events");
@@ -189,7 +189,7 @@ static void push_events(struct subscription *sub, struct session *session, const
 }
 
 static void push_note(struct subscription *sub, struct session *session, const char *method, const char *reason,
-                      uint64_t seq)
+		      uint64_t seq)
 {
 	struct map_writer w;
 

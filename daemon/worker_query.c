@@ -144,7 +144,7 @@ static int bounded_get(void *arg, uint64_t seq, struct arena *arena, struct even
 }
 
 static int bounded_next(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
-                        struct event *ret, uint64_t *examined, struct err *err)
+			struct event *ret, uint64_t *examined, struct err *err)
 {
 	struct bounded_log *b = arg;
 	int rc = b->source.next(b->source.arg, seq, backward, tags, arena, ret, examined, err);
@@ -172,7 +172,9 @@ static int run_query_task(struct worker_task *t)
 	struct bounded_log log = { event_source_of(t->log), snapshot_seq(t->snapshot) };
 	struct event_source source = { bounded_get, bounded_next, bounded_seek_time, snapshot_head, &log };
 	struct state *s = snapshot_state(t->snapshot);
-	struct query query = { .state = s, .arena = s->arena, .log = &source, .now = q->now, .out = t->out, .err = t->err };
+	struct query query = {
+		.state = s, .arena = s->arena, .log = &source, .now = q->now, .out = t->out, .err = t->err
+	};
 	void *own, *common;
 	void *parts[PLAN_PARTS];
 	int rc;
@@ -202,7 +204,9 @@ int worker_query(struct call *c, const void *params)
 	(void)params;
 	if (q == NULL)
 		return err_set(c->err, E_LIMIT_EXCEEDED, "the call takes too much memory");
-	*q = (struct query_task){ .id = c->id, .now = ledger_now(server_ledger(c->server)), .params_len = c->params.len };
+	*q = (struct query_task){ .id = c->id,
+				  .now = ledger_now(server_ledger(c->server)),
+				  .params_len = c->params.len };
 	memcpy(q->params, c->params.base, c->params.len);
 	return worker_task(c, true, run_query_task, q, size);
 }

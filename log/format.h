@@ -91,8 +91,8 @@ struct block_group {
 	uint32_t off[BLOCK_GROUP_MAX];
 	uint32_t len[BLOCK_GROUP_MAX];
 };
-/* E_INTERNAL, the text names the block and the events. On failure ret is undefined. */
-int block_group_load(const struct block_view *b, uint32_t g, struct block_group *ret, struct err *err);
+/* E_INTERNAL, the text names the block and the events. On failure g is undefined. */
+int block_group_load(const struct block_view *b, uint32_t n, struct block_group *g, struct err *err);
 
 /* The first elements of an event's envelope. False: malformed. */
 struct stored_head {

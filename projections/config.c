@@ -6,8 +6,9 @@
 static void on_entry_set(struct state *s, const struct event *ev)
 {
 	const struct config_entry_set *p = ev->data;
-	struct config_entry row = { .version = ev->version, .value = p->value, .updated_at = ev->at,
-		                    .updated_by = ev->actor, .stored = true };
+	struct config_entry row = {
+		.version = ev->version, .value = p->value, .updated_at = ev->at, .updated_by = ev->actor, .stored = true
+	};
 
 	put_config_entry(s, p->id, &row);
 }

@@ -46,7 +46,7 @@ struct engine {
 /* ---- the checkpoint record ---- */
 
 static void write_checkpoint(struct buf *b, uint64_t seq, const uint8_t root[ENGINE_ROOT],
-                             const struct position at[N_PROJECTIONS], uint32_t last_generation)
+			     const struct position at[N_PROJECTIONS], uint32_t last_generation)
 {
 	mp_put_array(b, 5);
 	mp_put_uint32(b, CHECKPOINT_FORMAT);
@@ -189,8 +189,8 @@ int engine_open(const char *dir, struct engine **ret, struct err *err)
 		/* damaged: a cache can be thrown away */
 		close_views(e);
 		rc = nftw(e->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT
-		             ? open_views(e, err)
-		             : err_set(err, E_INTERNAL, "%s is damaged and cannot be removed", e->dir);
+			     ? open_views(e, err)
+			     : err_set(err, E_INTERNAL, "%s is damaged and cannot be removed", e->dir);
 	}
 	if (rc != 0) {
 		engine_close(e);
@@ -269,7 +269,7 @@ void engine_folded(struct engine *e, uint64_t seq)
 struct target {
 	struct state *state;
 	struct view_store *store;
-	uint64_t full; /* bytes */
+	uint64_t full;                                               /* bytes */
 	int (*checkpoint)(void *arg, uint64_t seq, struct err *err); /* the overlay is full */
 	unsigned (*mask)(void *arg, uint64_t seq);
 	void (*folded)(void *arg, uint64_t seq);
@@ -294,7 +294,7 @@ static int fold_one(const struct target *t, const struct event *ev, struct err *
 }
 
 static int fold_range(const struct target *t, const struct event_source *log, uint64_t from, uint64_t to,
-                      bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
+		      bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
 	uint64_t rows, bytes, examined = 0;
 	int rc = 0;
@@ -340,10 +340,15 @@ static int checkpoint_now(void *arg, uint64_t seq, struct err *err)
 }
 
 int engine_catch_up(struct engine *e, const struct event_source *log, uint64_t to,
-                    bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
+		    bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
-	struct target t = { .state = e->state, .store = e->store, .full = FREEZE_BYTES, .checkpoint = checkpoint_now, .mask = engine_mask,
-		            .folded = engine_moved, .arg = e };
+	struct target t = { .state = e->state,
+			    .store = e->store,
+			    .full = FREEZE_BYTES,
+			    .checkpoint = checkpoint_now,
+			    .mask = engine_mask,
+			    .folded = engine_moved,
+			    .arg = e };
 
 	return fold_range(&t, log, engine_next(e), to, progress, arg, err);
 }
@@ -633,10 +638,15 @@ static int rebuild_checkpoint(void *arg, uint64_t seq, struct err *err)
 }
 
 int rebuild_fold(struct rebuild *r, const struct event_source *log, uint64_t to,
-                 bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
+		 bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
-	struct target t = { .state = view_store_state(r->store), .store = r->store, .full = REBUILD_BYTES, .checkpoint = rebuild_checkpoint,
-		            .mask = rebuild_mask, .folded = rebuild_moved, .arg = r };
+	struct target t = { .state = view_store_state(r->store),
+			    .store = r->store,
+			    .full = REBUILD_BYTES,
+			    .checkpoint = rebuild_checkpoint,
+			    .mask = rebuild_mask,
+			    .folded = rebuild_moved,
+			    .arg = r };
 	int rc = fold_range(&t, log, r->seq + 1, to, progress, arg, err);
 
 	return rc == 0 ? rebuild_checkpoint(r, to, err) : rc;
@@ -655,8 +665,13 @@ uint64_t rebuild_seq(const struct rebuild *r)
 int rebuild_adopt(struct rebuild *r, const struct event_source *log, uint64_t to, struct err *err)
 {
 	struct engine *e = r->engine;
-	struct target t = { .state = e->state, .store = e->store, .full = FREEZE_BYTES, .checkpoint = checkpoint_now, .mask = engine_mask,
-		            .folded = engine_moved, .arg = e };
+	struct target t = { .state = e->state,
+			    .store = e->store,
+			    .full = FREEZE_BYTES,
+			    .checkpoint = checkpoint_now,
+			    .mask = engine_mask,
+			    .folded = engine_moved,
+			    .arg = e };
 	int rc = 0;
 
 	assert(!view_store_is_frozen(e->store));

@@ -44,7 +44,7 @@ void engine_folded(struct engine *e, uint64_t seq);
  * and answers false to stop (E_UNAVAILABLE).
  */
 int engine_catch_up(struct engine *e, const struct event_source *log, uint64_t to,
-                    bool (*progress)(void *arg, uint64_t seq, uint64_t to), void *arg, struct err *err);
+		    bool (*progress)(void *arg, uint64_t seq, uint64_t to), void *arg, struct err *err);
 
 /* ---- checkpoints ---- */
 
@@ -100,7 +100,7 @@ bool projection_difference(struct state *a, struct state *b, enum projection_id 
 struct rebuild;
 int rebuild_open(struct engine *e, unsigned projections, struct rebuild **ret, struct err *err);
 int rebuild_fold(struct rebuild *r, const struct event_source *log, uint64_t to,
-                 bool (*progress)(void *arg, uint64_t seq, uint64_t to), void *arg, struct err *err);
+		 bool (*progress)(void *arg, uint64_t seq, uint64_t to), void *arg, struct err *err);
 struct state *rebuild_state(struct rebuild *r);
 uint64_t rebuild_seq(const struct rebuild *r);
 /* Nothing is frozen. Folds rebuild_seq()+1 .. to from the log. */

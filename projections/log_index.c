@@ -100,7 +100,8 @@ bool stream_user(struct slice stream, int64_t *ret)
 		const char *p = (const char *)stream.base + prefix.len;
 		int64_t v = 0;
 
-		if (!slice_starts(stream, prefix) || stream.len == prefix.len || stream.len - prefix.len > DIGITS_MAX - 1)
+		if (!slice_starts(stream, prefix) || stream.len == prefix.len ||
+		    stream.len - prefix.len > DIGITS_MAX - 1)
 			continue;
 		for (size_t k = 0; k < stream.len - prefix.len; k++) {
 			if (p[k] < '0' || p[k] > '9' || __builtin_mul_overflow(v, 10, &v) ||
@@ -205,7 +206,8 @@ static bool older_run(struct state_cursor *c, const struct way *w, uint64_t seq,
 {
 	struct key k = older_key(w, seq);
 
-	return state_cursor_seek(c, key_slice(&k)) && slice_starts(c->key, key_slice(&w->key)) && read_run(c->value, ret);
+	return state_cursor_seek(c, key_slice(&k)) && slice_starts(c->key, key_slice(&w->key)) &&
+	       read_run(c->value, ret);
 }
 
 /* Last older run that ends before seq. */

@@ -127,7 +127,7 @@ static void count_source(struct state *s, struct point_totals *t, struct slice s
 
 /* A credit (amount > 0), debit or capture (amount < 0). released: what a capture takes out of the holds. */
 static void transact(struct state *s, const struct event *ev, int64_t user_id, int64_t amount, int64_t balance_after,
-                     struct slice source, int64_t released)
+		     struct slice source, int64_t released)
 {
 	uint64_t id = (uint64_t)user_id;
 	struct point_totals t;

@@ -16,7 +16,8 @@ int64_t balance_rank(struct state *s, int64_t balance)
 }
 
 /* Level `id` as a definition and the lowest number above it. */
-static void level_around(struct state *s, int64_t id, struct level *at, bool *has_at, struct level *next, bool *has_next)
+static void level_around(struct state *s, int64_t id, struct level *at, bool *has_at, struct level *next,
+			 bool *has_next)
 {
 	struct state_cursor c;
 	struct key k;
@@ -273,8 +274,8 @@ static int walk_transactions(struct page *pg, struct seq_walk *w, const struct t
 	uint64_t start = q->examined;
 
 	for (;;) {
+		struct event ev = { 0 };
 		struct transaction t;
-		struct event ev;
 		int rc;
 
 		if (seq < w->lo || seq > w->hi)
@@ -307,7 +308,8 @@ int query_transaction_list(struct query *q, const struct transaction_list *p)
 	int rc = seq_bounds(&w, p);
 
 	transaction_tags(w.tags);
-	w.postings = (struct postings_walk){ .state = q->state, .user_id = (uint64_t)p->user_id, .backward = w.backward };
+	w.postings =
+		(struct postings_walk){ .state = q->state, .user_id = (uint64_t)p->user_id, .backward = w.backward };
 	if (rc == 0)
 		rc = page_begin(&pg, q, record_transaction_list(), p);
 	if (rc != 0)
@@ -480,7 +482,7 @@ static int visit_reward(struct query *q, void *arg, struct slice key, struct sli
 	if (slice_is(p->state, "claimable") ? !u.claimable
 	    : slice_is(p->state, "claimed") ? !u.claimed
 	    : slice_is(p->state, "locked")  ? u.claimed || u.claimable
-	                                    : false)
+					    : false)
 		return VISIT_SKIPPED;
 	put_reward_item(q, &r, p->has_user_id, &u);
 	return VISIT_TAKEN;

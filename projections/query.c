@@ -6,7 +6,7 @@
 
 #include "core/rules.h"
 
-enum { PAGE_MARGIN = 256 * 1024, CURSOR_MAX = 1024 };
+enum { IDENTITY_MAX = 4 << 20, PAGE_MARGIN = 256 * 1024, CURSOR_MAX = 1024 };
 
 int run_query(enum method_id m, struct query *q, const void *params)
 {
@@ -35,10 +35,10 @@ static uint32_t fnv(uint32_t h, struct slice s)
 /* What makes a list this list: its record and all params but limit and after. */
 static uint32_t list_identity(const struct record *r, const void *p)
 {
-	uint8_t small[2048];
-	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
 	uint32_t h = fnv(2166136261u, slice_str(r->name));
+	struct buf b;
 
+	buf_init(&b, IDENTITY_MAX);
 	for (unsigned i = 0; i < r->n_fields; i++) {
 		const struct field *f = &r->fields[i];
 		struct record one = { r->name, "", f, 1, r->size };
@@ -49,6 +49,7 @@ static uint32_t list_identity(const struct record *r, const void *p)
 		record_put(&b, &one, p);
 		h = fnv(h, buf_slice(&b));
 	}
+	buf_free(&b);
 	return h;
 }
 
@@ -186,7 +187,7 @@ void range_prefix(struct range *r, enum table_id table, const struct key *prefix
 }
 
 int time_range(struct query *q, bool has_from, int64_t from, bool has_to, int64_t to, bool has_days, int64_t days,
-               struct time_range *ret)
+	       struct time_range *ret)
 {
 	if (has_days && has_from)
 		return err_field(q->err, "days", "excludes from_at");

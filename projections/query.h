@@ -22,7 +22,7 @@ struct event_source {
 	/* Next event at or after (backward: at or before) seq of a type in tags (NULL: any); E_NOT_FOUND: no more.
 	 * examined grows by what was looked at. */
 	int (*next)(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
-	            struct event *ret, uint64_t *examined, struct err *err);
+		    struct event *ret, uint64_t *examined, struct err *err);
 	/* First seq with a time >= at; head + 1 when there is none. */
 	int (*seek_time)(void *arg, int64_t at, uint64_t *ret_seq, struct err *err);
 	uint64_t (*head)(void *arg);
@@ -95,7 +95,7 @@ struct time_range {
 	int64_t to;   /* INT64_MAX: open */
 };
 int time_range(struct query *q, bool has_from, int64_t from, bool has_to, int64_t to, bool has_days, int64_t days,
-               struct time_range *ret);
+	       struct time_range *ret);
 
 /* A window of the last `days` UTC days: first and last day. */
 void day_window(const struct query *q, int64_t days, int64_t *ret_first, int64_t *ret_last);

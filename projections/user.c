@@ -40,12 +40,11 @@ static bool has_word(const struct words *w, struct slice word)
 	return false;
 }
 
-static void move_words(struct state *s, const struct user *old, const struct user *new)
+static void move_words(struct state *s, uint64_t id, const struct user *old, const struct user *new)
 {
 	struct words none = { NULL, 0 };
 	struct words before = old ? name_words(s, old) : none;
 	struct words after = new ? name_words(s, new) : none;
-	uint64_t id = (uint64_t)(old ? old->id : new->id);
 
 	for (size_t i = 0; i < before.n; i++)
 		if (!has_word(&after, before.v[i]))
@@ -58,8 +57,8 @@ static void move_words(struct state *s, const struct user *old, const struct use
 /* Whoever takes a name has it; nobody once the last taker drops it. */
 static void move_username(struct state *s, const struct user *old, const struct user *new)
 {
-	struct slice before = old && old->username.base ? text_fold_name(old->username, s->arena) : SLICE_NULL;
-	struct slice after = new && new->username.base ? text_fold_name(new->username, s->arena) : SLICE_NULL;
+	struct slice before = old != NULL && old->username.base ? text_fold_name(old->username, s->arena) : SLICE_NULL;
+	struct slice after = new != NULL &&new->username.base ? text_fold_name(new->username, s->arena) : SLICE_NULL;
 	struct uid_ref ref;
 
 	if (before.base != NULL && after.base != NULL && slice_eq(before, after))
@@ -72,11 +71,10 @@ static void move_username(struct state *s, const struct user *old, const struct 
 	}
 }
 
-static void move_vip(struct state *s, const struct user *old, const struct user *new)
+static void move_vip(struct state *s, uint64_t id, const struct user *old, const struct user *new)
 {
 	uint64_t before = 0, after = 0;
-	bool was = old && vip_place(old, &before), is = new && vip_place(new, &after);
-	uint64_t id = (uint64_t)(old ? old->id : new->id);
+	bool was = old && vip_place(old, &before), is = new != NULL &&vip_place(new, &after);
 
 	if (was && (!is || before != after))
 		del_user_by_vip(s, before, id);
@@ -88,10 +86,9 @@ static void move_vip(struct state *s, const struct user *old, const struct user 
 		put_user_to_remind(s, after, id);
 }
 
-static void move_role(struct state *s, const struct user *old, const struct user *new, struct user_totals *t)
+static void move_role(struct state *s, uint64_t id, const struct user *old, const struct user *new,
+		      struct user_totals *t)
 {
-	uint64_t id = (uint64_t)(old ? old->id : new->id);
-
 	if (old != NULL) {
 		t->vips -= slice_is(old->role, "vip");
 		t->admins -= old->is_admin;
@@ -117,20 +114,21 @@ static void move_role(struct state *s, const struct user *old, const struct user
 	if (old != NULL && (new == NULL || old->level != new->level))
 		del_user_by_level(s, (uint64_t)old->level, id);
 	if (new != NULL && (old == NULL || old->level != new->level))
-		put_user_by_level(s, (uint64_t)new->level, id);
+		put_user_by_level(s, (uint64_t) new->level, id);
 	if (old != NULL && new == NULL)
 		del_user_by_created(s, (uint64_t)old->created_at, id);
 	if (new != NULL && old == NULL)
-		put_user_by_created(s, (uint64_t)new->created_at, id);
+		put_user_by_created(s, (uint64_t) new->created_at, id);
 }
 
 /* Every index and counter that follows from the row. NULL: was or will be no user. */
-static void move_indexes(struct state *s, const struct user *old, const struct user *new, struct user_totals *t)
+static void move_indexes(struct state *s, uint64_t id, const struct user *old, const struct user *new,
+			 struct user_totals *t)
 {
-	move_words(s, old, new);
+	move_words(s, id, old, new);
 	move_username(s, old, new);
-	move_vip(s, old, new);
-	move_role(s, old, new, t);
+	move_vip(s, id, old, new);
+	move_role(s, id, old, new, t);
 }
 
 static void change_user(struct state *s, const struct user *old, const struct user *new)
@@ -138,9 +136,9 @@ static void change_user(struct state *s, const struct user *old, const struct us
 	struct user_totals t;
 
 	load_totals(s, &t);
-	move_indexes(s, old, new, &t);
+	move_indexes(s, (uint64_t) new->id, old, new, &t);
 	put_user_totals(s, 0, &t);
-	put_user(s, (uint64_t)new->id, new);
+	put_user(s, (uint64_t) new->id, new);
 }
 
 /* ---- activity ---- */
@@ -302,10 +300,10 @@ static void on_stats_adjusted(struct state *s, const struct event *ev)
 		del_user_by_active_day(s, (uint64_t)old.active_day, id);
 	}
 	if (new.has_active_day) {
-		load_day(s, (uint64_t)new.active_day, &day);
+		load_day(s, (uint64_t) new.active_day, &day);
 		day.latest++;
-		put_user_day(s, (uint64_t)new.active_day, &day);
-		put_user_by_active_day(s, (uint64_t)new.active_day, id);
+		put_user_day(s, (uint64_t) new.active_day, &day);
+		put_user_by_active_day(s, (uint64_t) new.active_day, id);
 	}
 }
 
@@ -349,7 +347,7 @@ static void close_grant(struct state *s, uint64_t id, bool revoked, int64_t at)
 }
 
 static void set_vip(struct state *s, const struct event *ev, int64_t user_id, bool permanent, bool has_end, int64_t end,
-                    struct slice role)
+		    struct slice role)
 {
 	struct user old, new;
 
@@ -513,7 +511,7 @@ static void on_deleted(struct state *s, const struct event *ev)
 		return;
 	revoke_open_grants(s, id, ev->at);
 	load_totals(s, &t);
-	move_indexes(s, &u, NULL, &t);
+	move_indexes(s, id, &u, NULL, &t);
 	if (get_user_stats(s, id, &st)) {
 		t.ever_vip -= st.vip_grants > 0;
 		if (st.has_active_day) {

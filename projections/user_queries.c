@@ -58,7 +58,8 @@ static void put_grants(struct query *q, struct map_writer *w, const struct user 
 	key_put_U64(key_begin(&k), (uint64_t)u->id);
 	range_prefix(&r, T_vip_by_user, &k, true);
 	state_cursor_open(&c, q->state, T_vip_by_user);
-	for (more = state_cursor_seek_before(&c, key_slice(&r.hi)); more && n < GRANTS_SHOWN; more = state_cursor_prev(&c)) {
+	for (more = state_cursor_seek_before(&c, key_slice(&r.hi)); more && n < GRANTS_SHOWN;
+	     more = state_cursor_prev(&c)) {
 		struct slice row = c.key;
 		struct vip_grant g;
 		uint64_t owner, id;
@@ -74,17 +75,18 @@ static void put_grants(struct query *q, struct map_writer *w, const struct user 
 	array_close(q->out, head, n);
 }
 
-static double engagement_score(const struct user *u, const struct user_stats *st, const struct balance *b, int64_t badges)
+static double engagement_score(const struct user *u, const struct user_stats *st, const struct balance *b,
+			       int64_t badges)
 {
 	double score = fmin(points_to_double(b->balance) / 1000.0, 10.0) + 0.5 * (double)u->level +
-	               fmin((double)st->messages_sent / 100.0, 5.0) + 0.1 * (double)st->checkin_streak +
-	               0.2 * (double)badges;
+		       fmin((double)st->messages_sent / 100.0, 5.0) + 0.1 * (double)st->checkin_streak +
+		       0.2 * (double)badges;
 
 	return round(score * 100.0) / 100.0;
 }
 
 static void put_engagement(struct query *q, struct map_writer *w, const struct user *u, const struct user_stats *st,
-                           const struct balance *b)
+			   const struct balance *b)
 {
 	map_int(w, "days_registered", (q->now - u->created_at) / DAY_MS);
 	map_int(w, "messages_sent", st->messages_sent);
@@ -308,7 +310,8 @@ static void choose_range(struct query *q, const struct user_list *p, const struc
 	} else if (slice_is(p->sort, "vip_expires_at")) {
 		range_numbers(r, T_user_by_vip, by_vip ? (uint64_t)q->now + 1 : 0, vip_to, descending(p, false));
 	} else if (slice_is(p->sort, "level")) {
-		range_numbers(r, T_user_by_level, p->has_level_min ? (uint64_t)p->level_min : 0, 0, descending(p, true));
+		range_numbers(r, T_user_by_level, p->has_level_min ? (uint64_t)p->level_min : 0, 0,
+			      descending(p, true));
 	} else if (p->role.base != NULL) {
 		range_of_prefix_text(r, T_user_by_role, p->role, descending(p, false));
 	} else if (p->has_is_admin) {
@@ -461,7 +464,7 @@ int query_user_stats_of(struct query *q, const struct user_stats_of *p)
 	get_user_totals(q->state, 0, &t);
 	/* those whose time is over count no more, even before the timer has closed them */
 	running = (int64_t)(state_count(q->state, T_user_by_vip) -
-	                    state_count_below(q->state, T_user_by_vip, (uint64_t)q->now + 1));
+			    state_count_below(q->state, T_user_by_vip, (uint64_t)q->now + 1));
 	map_open(&w, q->out);
 	map_int(&w, "total", t.total);
 	map_int(&w, "admins", t.admins);

@@ -203,7 +203,7 @@ static int tables_open(struct view_store *vs, const uint32_t *generations, struc
 		rc = disk_name(names[i], &vs->tables[i], generations[i], err);
 	if (rc == 0)
 		rc = views_tables_open(vs->views, names, vs->n_tables, dbis, err);
-	for (unsigned i = 0; i < vs->n_tables && rc == 0; i++) {
+	for (unsigned i = 0; i < vs->n_tables && rc == 0 && dbis; i++) {
 		vs->t[i].dbi = dbis[i];
 		vs->t[i].generation = generations[i];
 	}

@@ -102,8 +102,10 @@ static int teardown(void **state)
 static int award(struct world *w, int64_t user_id, int64_t points, struct err *err)
 {
 	static const struct command_params common = { 0 };
-	struct point_award p = { .user_id = user_id, .amount = points * POINTS_SCALE, .source = SLICE_LIT("manual"),
-		                 .description = SLICE_LIT("") };
+	struct point_award p = { .user_id = user_id,
+				 .amount = points * POINTS_SCALE,
+				 .source = SLICE_LIT("manual"),
+				 .description = SLICE_LIT("") };
 	struct command c = { .method = METHOD_point_award, .params = &p, .common = &common };
 
 	buf_reset(&w->out);
@@ -268,8 +270,9 @@ static void a_refused_command_leaves_no_trace(void **state)
 {
 	struct world *w = *state;
 	static const struct command_params common = { 0 };
-	struct point_deduct p = { .user_id = 7, .amount = 100 * POINTS_SCALE, .source = SLICE_LIT("shop"),
-		                  .description = SLICE_LIT("") };
+	struct point_deduct p = {
+		.user_id = 7, .amount = 100 * POINTS_SCALE, .source = SLICE_LIT("shop"), .description = SLICE_LIT("")
+	};
 	struct command c = { .method = METHOD_point_deduct, .params = &p, .common = &common };
 	uint64_t head;
 	struct err err;

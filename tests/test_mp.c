@@ -413,15 +413,16 @@ static void random_bytes_are_read_as_msgpack_c_reads_them(void **state)
 
 	(void)state;
 	for (int i = 0; i < 300000; i++) {
-		uint8_t bytes[48];
+		uint8_t bytes[48] = { 0 };
 		struct slice s;
-		size_t off = 0, pos;
+		size_t n, off = 0, pos;
 		struct mp_scan scan;
 		enum mp_scan_result rc;
 		msgpack_unpacked u;
 		msgpack_unpack_return want;
 
-		s = tight(bytes, random_bytes(bytes, sizeof(bytes)));
+		n = random_bytes(bytes, sizeof(bytes));
+		s = tight(bytes, n);
 		mp_scan_start(&scan, MP_SCAN_DEPTH);
 		rc = mp_scan(&scan, s, s.len);
 		pos = scan.pos;
