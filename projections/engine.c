@@ -15,7 +15,6 @@ enum {
 	ARENA_MAX = 64 << 20,
 	FREEZE_BYTES = 40 << 20,   /* of one overlay: two of them and LMDB's own must fit the budget */
 	OVERFULL_BYTES = 52 << 20, /* the next one may grow so far while the last is written */
-	REBUILD_BYTES = 160 << 20, /* a rebuild takes more for its time: each checkpoint rewrites most pages */
 	PROGRESS_EVERY = 10000,
 };
 static const char checkpoint_name[] = "checkpoint";
@@ -293,23 +292,41 @@ static int fold_one(const struct target *t, const struct event *ev, struct err *
 	return 0;
 }
 
+/* Reads the next events, at most FOLD_AHEAD, into the arena. */
+static int read_ahead(const struct target *t, const struct event_source *log, uint64_t seq, uint64_t to,
+		      struct event events[FOLD_AHEAD], size_t *ret_n, struct err *err)
+{
+	uint64_t examined = 0;
+	size_t n = 0;
+	int rc = 0;
+
+	arena_reset(t->state->arena);
+	while (n < FOLD_AHEAD && seq + n <= to && rc == 0) {
+		rc = log->next(log->arg, seq + n, false, NULL, t->state->arena, &events[n], &examined, err);
+		n += rc == 0;
+	}
+	*ret_n = n;
+	return rc;
+}
+
 static int fold_range(const struct target *t, const struct event_source *log, uint64_t from, uint64_t to,
 		      bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
-	uint64_t rows, bytes, examined = 0;
+	struct event events[FOLD_AHEAD];
+	uint64_t rows, bytes;
+	size_t n;
 	int rc = 0;
 
-	for (uint64_t seq = from; seq <= to && rc == 0; seq++) {
-		struct event ev;
-
-		arena_reset(t->state->arena);
-		rc = log->next(log->arg, seq, false, NULL, t->state->arena, &ev, &examined, err);
+	for (uint64_t seq = from; seq <= to && rc == 0; seq += n) {
+		rc = read_ahead(t, log, seq, to, events, &n, err);
 		if (rc == 0)
-			rc = fold_one(t, &ev, err);
+			fold_ahead(t->state, events, n, t->mask(t->arg, seq));
+		for (size_t i = 0; i < n && rc == 0; i++)
+			rc = fold_one(t, &events[i], err);
 		view_store_pending(t->store, &rows, &bytes);
-		if (rc == 0 && bytes >= t->full)
-			rc = t->checkpoint(t->arg, seq, err);
-		if (rc == 0 && progress != NULL && seq % PROGRESS_EVERY == 0 && !progress(arg, seq, to))
+		if (rc == 0 && bytes >= FREEZE_BYTES)
+			rc = t->checkpoint(t->arg, seq + n - 1, err);
+		if (rc == 0 && progress != NULL && seq % PROGRESS_EVERY < FOLD_AHEAD && !progress(arg, seq, to))
 			rc = err_set(err, E_UNAVAILABLE, "stopped");
 	}
 	arena_reset(t->state->arena);
@@ -344,7 +361,6 @@ int engine_catch_up(struct engine *e, const struct event_source *log, uint64_t t
 {
 	struct target t = { .state = e->state,
 			    .store = e->store,
-			    .full = FREEZE_BYTES,
 			    .checkpoint = checkpoint_now,
 			    .mask = engine_mask,
 			    .folded = engine_moved,
@@ -642,7 +658,6 @@ int rebuild_fold(struct rebuild *r, const struct event_source *log, uint64_t to,
 {
 	struct target t = { .state = view_store_state(r->store),
 			    .store = r->store,
-			    .full = REBUILD_BYTES,
 			    .checkpoint = rebuild_checkpoint,
 			    .mask = rebuild_mask,
 			    .folded = rebuild_moved,
@@ -667,7 +682,6 @@ int rebuild_adopt(struct rebuild *r, const struct event_source *log, uint64_t to
 	struct engine *e = r->engine;
 	struct target t = { .state = e->state,
 			    .store = e->store,
-			    .full = FREEZE_BYTES,
 			    .checkpoint = checkpoint_now,
 			    .mask = engine_mask,
 			    .folded = engine_moved,

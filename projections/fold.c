@@ -1,5 +1,7 @@
 #include "projections/fold.h"
 
+#include "core/rules.h"
+
 static const struct fold_table *const tables[N_PROJECTIONS] = {
 	[PROJECTION_user] = &user_folds,
 	[PROJECTION_point] = &point_folds,
@@ -29,4 +31,73 @@ void fold_event(struct state *s, const struct event *ev, unsigned projections)
 		if (by_type[p][ev->type] != NULL)
 			by_type[p][ev->type](s, ev);
 	}
+}
+
+/* ---- ahead ---- */
+
+enum { ROWS_PER_EVENT = 6 };
+struct ahead {
+	struct key keys[FOLD_AHEAD * ROWS_PER_EVENT];
+	struct state_key rows[FOLD_AHEAD * ROWS_PER_EVENT];
+	size_t n;
+};
+
+/* The key to fill in for one more row. blind: it is put or deleted without being read. */
+static struct key *add_row(struct ahead *a, enum table_id table, bool blind)
+{
+	a->rows[a->n] = (struct state_key){ .table = table, .blind = blind };
+	return &a->keys[a->n++];
+}
+
+/* Where a transaction leaves and enters the leaderboard. */
+static void add_places(struct ahead *a, uint64_t id, int64_t before, int64_t after)
+{
+	key_board(add_row(a, T_board, true), before, id);
+	key_board(add_row(a, T_board, true), after, id);
+}
+
+static void add_point_rows(struct ahead *a, const struct event *ev)
+{
+	const struct point_credited *credit = ev->data;
+	const struct point_debited *debit = ev->data;
+
+	if (ev->type == EV_point_credited)
+		add_places(a, (uint64_t)credit->user_id, credit->balance_after - credit->amount, credit->balance_after);
+	else if (ev->type == EV_point_debited)
+		add_places(a, (uint64_t)debit->user_id, debit->balance_after + debit->amount, debit->balance_after);
+}
+
+static void add_rows(struct ahead *a, const struct event *ev, unsigned projections)
+{
+	bool is_user = event_defs[ev->type].stream == STREAM_user,
+	     is_points = event_defs[ev->type].stream == STREAM_points;
+	int64_t id;
+
+	if ((!is_user && !is_points) || event_users(ev->type, ev->data, &id, 1) == 0)
+		return;
+	if (projections >> PROJECTION_log & 1)
+		key_log_user_recent(add_row(a, T_log_user_recent, false), (uint64_t)id);
+	if (is_user && projections >> PROJECTION_user & 1)
+		key_user(add_row(a, T_user, false), (uint64_t)id);
+	if (!(projections >> PROJECTION_point & 1))
+		return;
+	key_balance(add_row(a, T_balance, false), (uint64_t)id);
+	if (!is_points)
+		return;
+	key_point_user_day(add_row(a, T_point_user_day, false), (uint64_t)utc_day(ev->at), (uint64_t)id);
+	add_point_rows(a, ev);
+}
+
+void fold_ahead(struct state *s, const struct event *events, size_t n, unsigned projections)
+{
+	struct ahead a;
+
+	assert(n <= FOLD_AHEAD);
+	a.n = 0;
+	for (size_t i = 0; i < n; i++)
+		add_rows(&a, &events[i], projections);
+	for (size_t i = 0; i < a.n; i++)
+		a.rows[i].key = key_slice(&a.keys[i]);
+	if (a.n > 1)
+		state_prefetch(s, a.rows, a.n);
 }
