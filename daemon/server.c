@@ -52,6 +52,7 @@ struct server {
 	struct session **sessions; /* by slot */
 	uint32_t n_slots, n_sessions, serial;
 	bool stalled, reap, stop, stopping;
+	struct session *queue; /* with answers for the end of the turn */
 	/* who talks: the session heard last, and for how many reads in a row it was the same */
 	uint64_t heard;
 	unsigned heard_in_a_row;
@@ -144,6 +145,24 @@ static bool one_is_alone(const struct server *srv)
 	return srv->heard_in_a_row >= ALONE_READS && subscriptions_count(srv->subscriptions) == 0;
 }
 
+struct session *server_queue(struct server *srv, struct session *s)
+{
+	struct session *before = srv->queue;
+
+	srv->queue = s;
+	return before;
+}
+
+static void send_queued(struct server *srv)
+{
+	/* sending may let a session read on, and so queue it again: behind those of this round */
+	struct session *s = srv->queue;
+
+	srv->queue = NULL;
+	while (s != NULL)
+		s = session_send_queued(s);
+}
+
 void server_stall(struct server *srv)
 {
 	srv->stalled = true;
@@ -188,9 +207,14 @@ static void drop_session(struct server *srv, uint32_t slot)
 static void reap_sessions(struct server *srv)
 {
 	srv->reap = false;
-	for (uint32_t i = 0; i < srv->n_slots; i++)
-		if (srv->sessions[i] != NULL && session_is_shut(srv->sessions[i]))
+	for (uint32_t i = 0; i < srv->n_slots; i++) {
+		if (srv->sessions[i] == NULL || !session_is_shut(srv->sessions[i]))
+			continue;
+		if (session_is_over(srv->sessions[i]))
 			drop_session(srv, i);
+		else
+			srv->reap = true; /* it waits in the queue: next turn */
+	}
 }
 
 /* ---- who connects ---- */
@@ -557,6 +581,7 @@ static void turn(struct server *srv)
 		subscriptions_pump(srv->subscriptions);
 		ledger_turn(srv->ledger, false);
 	}
+	send_queued(srv);
 	if (srv->reap)
 		reap_sessions(srv);
 }
@@ -593,7 +618,7 @@ int server_run(struct server *srv, struct err *err)
 	while (!srv->stop) {
 		turn(srv);
 		arm_timer(srv);
-		more = srv->stalled && ledger_accepts(srv->ledger);
+		more = srv->queue != NULL || (srv->stalled && ledger_accepts(srv->ledger));
 		if (event_base_loop(srv->base, more ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
 			return err_set(err, E_INTERNAL, "the event loop failed");
 	}

@@ -46,6 +46,12 @@ void server_each_session(struct server *srv, void (*fn)(struct session *s, void 
 
 /* A session has read something: who is alone is judged by it. */
 void server_heard(struct server *srv, uint64_t session_id);
+/*
+ * Queues a session whose answers go out at the end of the turn: first all requests that have arrived are worked
+ * off, then all answers are written, so that a client is woken for many of them and not for each.
+ * Answers the session queued before.
+ */
+struct session *server_queue(struct server *srv, struct session *s);
 /* A session stopped reading for the ledger's sake: look again after the turn. */
 void server_stall(struct server *srv);
 /* A session was shut: free it after the turn. */

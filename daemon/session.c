@@ -37,6 +37,8 @@ struct session {
 	bool shut;
 	bool reading; /* the read event is armed */
 	bool writing; /* the write event is armed */
+	bool queued;  /* has answers for the end of the turn */
+	struct session *next_queued;
 	/* in */
 	struct buf in;
 	size_t in_pos; /* frames before it are worked off */
@@ -80,6 +82,11 @@ bool session_waiting(const struct session *s)
 void session_shut(struct session *s)
 {
 	s->shut = true;
+}
+
+bool session_is_over(const struct session *s)
+{
+	return s->shut && !s->queued;
 }
 
 bool session_is_shut(const struct session *s)
@@ -145,6 +152,20 @@ void session_send(struct session *s)
 	}
 	compact_output(s);
 	want_write(s, !s->shut && s->sent < s->ready);
+}
+
+struct session *session_send_queued(struct session *s)
+{
+	struct session *next = s->next_queued;
+
+	s->queued = false;
+	s->next_queued = NULL;
+	session_send(s);
+	if (s->shut)
+		server_reap(s->srv);
+	else
+		session_resume(s);
+	return next;
 }
 
 static bool push_mark(struct session *s, uint64_t need_seq, uint32_t msgid)
@@ -445,7 +466,10 @@ void session_process(struct session *s)
 		}
 	}
 	compact_input(s);
-	session_send(s);
+	if (!s->queued && s->sent < s->ready) {
+		s->queued = true;
+		s->next_queued = server_queue(s->srv, s);
+	}
 	want_read(s, open_for_input(s));
 	if (!s->shut && !ledger_accepts(server_ledger(s->srv)))
 		server_stall(s->srv); /* what stops at a full output goes on when that is sent */

@@ -32,6 +32,8 @@ void session_process(struct session *s);
 void session_resume(struct session *s);
 /* Sends what may be sent. */
 void session_send(struct session *s);
+/* The same for one that waits in the server's queue; answers the one behind it. */
+struct session *session_send_queued(struct session *s);
 /* The log is durable up to seq. */
 void session_durable(struct session *s, uint64_t seq);
 /* Blocks behind durable_seq are lost: every answer held back for them becomes this error. */
@@ -50,5 +52,7 @@ int64_t session_progress_ms(const struct session *s);
 bool session_waiting(const struct session *s);
 void session_shut(struct session *s); /* close at the end of the turn */
 bool session_is_shut(const struct session *s);
+/* Shut, and nobody holds it any more: may be closed. */
+bool session_is_over(const struct session *s);
 
 #endif

@@ -15,32 +15,25 @@ int64_t balance_rank(struct state *s, int64_t balance)
 	return 1 + (int64_t)state_count_below(s, T_board, ~(uint64_t)balance);
 }
 
-/* Level `id` as a definition and the lowest number above it. */
-static void level_around(struct state *s, int64_t id, struct level *at, bool *has_at, struct level *next,
-			 bool *has_next)
+/* The lowest level above number `id`, wherever the next number that exists is. */
+static bool level_above(struct state *s, int64_t id, struct level *ret)
 {
 	struct state_cursor c;
 	struct key k;
-	bool more;
+	bool found = false, more;
 
-	*has_at = *has_next = false;
-	key_level(&k, (uint64_t)id);
+	/* numbers follow each other in most tables: one look-up instead of a cursor */
+	if (find_level(s, id + 1, ret))
+		return true;
+	key_level(&k, (uint64_t)id + 1);
 	state_cursor_open(&c, s, T_level);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more && !*has_next; more = state_cursor_next(&c)) {
+	for (more = state_cursor_seek(&c, key_slice(&k)); more && !found; more = state_cursor_next(&c)) {
 		struct mp m = mp_of(c.value);
-		struct level l;
 
-		if (!record_get(&m, record_level(), &l, s->arena) || l.deleted)
-			continue;
-		if (l.id == id) {
-			*at = l;
-			*has_at = true;
-		} else {
-			*next = l;
-			*has_next = true;
-		}
+		found = record_get(&m, record_level(), ret, s->arena) && !ret->deleted;
 	}
 	state_cursor_close(&c);
+	return found;
 }
 
 void balance_derive(struct state *s, struct balance *b)
@@ -51,7 +44,8 @@ void balance_derive(struct state *s, struct balance *b)
 
 	b->available = b->balance - b->held;
 	b->rank = balance_rank(s, b->balance);
-	level_around(s, b->level, &at, &has_at, &next, &has_next);
+	has_at = find_level(s, b->level, &at);
+	has_next = level_above(s, b->level, &next);
 	b->level_name = has_at ? at.name : SLICE_NULL;
 	b->has_next_level = has_next;
 	b->level_progress = 1.0;
