@@ -63,26 +63,13 @@ static void remind(struct decision *d, const struct due *due)
 
 static void expire(struct decision *d, const struct due *due)
 {
-	struct state_cursor c;
-	uint64_t *ids = arena_take(d->arena, VIP_OPEN_MAX * sizeof(*ids));
+	uint64_t *ids = arena_take(d->arena, (VIP_OPEN_MAX + 1) * sizeof(*ids));
 	struct user u;
-	struct key k;
-	size_t n = 0;
-	bool more;
+	size_t n;
 
 	if (ids == NULL || !find_user(d->state, due->id, &u) || !u.has_vip_expires_at || u.vip_expires_at > d->now)
 		return;
-	key_put_U64(key_begin(&k), (uint64_t)u.id);
-	state_cursor_open(&c, d->state, T_vip_open);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more && n < VIP_OPEN_MAX; more = state_cursor_next(&c)) {
-		struct slice row = c.key;
-		uint64_t user_id;
-
-		if (!key_take_U64(&row, &user_id) || user_id != (uint64_t)u.id || !key_take_U64(&row, &ids[n]))
-			break;
-		n++;
-	}
-	state_cursor_close(&c);
+	n = vip_open_ids(d->state, u.id, ids);
 	EMIT(d, user_vip_expired, .user_id = u.id, .grant_ids = { ids, n }, .expired_at = u.vip_expires_at,
 	     .due_at = due->at, .role = u.is_admin ? SLICE_LIT("admin") : SLICE_LIT("free"));
 }

@@ -234,32 +234,44 @@ struct gains gains_of(struct decision *d, int64_t user_id)
 
 /* ---- VIP ---- */
 
-void vip_queue(struct state *s, int64_t user_id, int64_t now, struct vip_queue *q)
+size_t vip_open_ids(struct state *s, int64_t user_id, uint64_t ret[VIP_OPEN_MAX + 1])
 {
 	struct state_cursor c;
 	struct key k;
+	size_t n = 0;
 	bool more;
 
-	*q = (struct vip_queue){ .ends_at = now };
 	key_put_U64(key_begin(&k), (uint64_t)user_id);
 	state_cursor_open(&c, s, T_vip_open);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more; more = state_cursor_next(&c)) {
-		struct slice at = c.key;
-		struct vip_grant g;
-		uint64_t uid, id;
+	for (more = state_cursor_seek(&c, key_slice(&k)); more && n <= VIP_OPEN_MAX; more = state_cursor_next(&c)) {
+		struct slice row = c.key;
+		uint64_t owner;
 
-		if (!key_take_U64(&at, &uid) || uid != (uint64_t)user_id || !key_take_U64(&at, &id))
+		if (!key_take_U64(&row, &owner) || owner != (uint64_t)user_id || !key_take_U64(&row, &ret[n]))
 			break;
-		if (!get_vip_grant(s, id, &g) || (g.has_ends_at && g.ends_at <= now))
+		n++;
+	}
+	state_cursor_close(&c);
+	return n;
+}
+
+void vip_queue(struct state *s, int64_t user_id, int64_t now, struct vip_queue *q)
+{
+	uint64_t ids[VIP_OPEN_MAX + 1];
+	size_t n = vip_open_ids(s, user_id, ids);
+
+	*q = (struct vip_queue){ .ends_at = now };
+	for (size_t i = 0; i < n; i++) {
+		struct vip_grant g;
+
+		if (!get_vip_grant(s, ids[i], &g) || (g.has_ends_at && g.ends_at <= now))
 			continue;
-		assert(q->n <= VIP_OPEN_MAX);
 		q->v[q->n++] = g;
 		if (g.has_ends_at)
 			q->ends_at = g.ends_at;
 		else
 			q->permanent = true;
 	}
-	state_cursor_close(&c);
 }
 
 static int vip_limit(struct decision *d, const char *text, int64_t limit)

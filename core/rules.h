@@ -80,6 +80,8 @@ struct vip_queue {
 	bool permanent;
 	int64_t ends_at; /* of the last; now when there is none */
 };
+/* Grants of a user that nothing has closed yet, in order. Returns how many. */
+size_t vip_open_ids(struct state *s, int64_t user_id, uint64_t ret[VIP_OPEN_MAX + 1]);
 /* Grants of a user that are running or queued at `now`. */
 void vip_queue(struct state *s, int64_t user_id, int64_t now, struct vip_queue *ret);
 

@@ -371,23 +371,15 @@ static void set_vip(struct state *s, const struct event *ev, int64_t user_id, bo
 /* Grants that are over leave the open ones here, so that VIP extended for years does not pile them up. */
 static void close_ended(struct state *s, uint64_t user_id, int64_t at)
 {
-	struct state_cursor c;
-	struct vip_grant g;
-	struct key k;
-	bool more;
+	uint64_t ids[VIP_OPEN_MAX + 1];
+	size_t n = vip_open_ids(s, (int64_t)user_id, ids);
 
-	key_put_U64(key_begin(&k), user_id);
-	state_cursor_open(&c, s, T_vip_open);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more; more = state_cursor_next(&c)) {
-		struct slice row = c.key;
-		uint64_t owner, id;
+	for (size_t i = 0; i < n; i++) {
+		struct vip_grant g;
 
-		if (!key_take_U64(&row, &owner) || owner != user_id || !key_take_U64(&row, &id))
-			break;
-		if (get_vip_grant(s, id, &g) && g.has_ends_at && g.ends_at <= at)
-			close_grant(s, id, false, at);
+		if (get_vip_grant(s, ids[i], &g) && g.has_ends_at && g.ends_at <= at)
+			close_grant(s, ids[i], false, at);
 	}
-	state_cursor_close(&c);
 }
 
 static void on_vip_granted(struct state *s, const struct event *ev)
@@ -415,23 +407,14 @@ static void on_vip_granted(struct state *s, const struct event *ev)
 /* Whether one of the user's open grants has no end. */
 static bool permanent_left(struct state *s, int64_t user_id)
 {
-	struct state_cursor c;
+	uint64_t ids[VIP_OPEN_MAX + 1];
+	size_t n = vip_open_ids(s, user_id, ids);
 	struct vip_grant g;
-	struct key k;
-	bool permanent = false, more;
 
-	key_put_U64(key_begin(&k), (uint64_t)user_id);
-	state_cursor_open(&c, s, T_vip_open);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more && !permanent; more = state_cursor_next(&c)) {
-		struct slice row = c.key;
-		uint64_t owner, id;
-
-		if (!key_take_U64(&row, &owner) || owner != (uint64_t)user_id || !key_take_U64(&row, &id))
-			break;
-		permanent = get_vip_grant(s, id, &g) && !g.has_ends_at;
-	}
-	state_cursor_close(&c);
-	return permanent;
+	for (size_t i = 0; i < n; i++)
+		if (get_vip_grant(s, ids[i], &g) && !g.has_ends_at)
+			return true;
+	return false;
 }
 
 static void on_vip_revoked(struct state *s, const struct event *ev)
@@ -481,21 +464,11 @@ static void on_vip_reminder_due(struct state *s, const struct event *ev)
 
 static void revoke_open_grants(struct state *s, uint64_t user_id, int64_t at)
 {
-	struct state_cursor c;
-	struct key k;
-	bool more;
+	uint64_t ids[VIP_OPEN_MAX + 1];
+	size_t n = vip_open_ids(s, (int64_t)user_id, ids);
 
-	key_put_U64(key_begin(&k), user_id);
-	state_cursor_open(&c, s, T_vip_open);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more; more = state_cursor_next(&c)) {
-		struct slice row = c.key;
-		uint64_t owner, id;
-
-		if (!key_take_U64(&row, &owner) || owner != user_id || !key_take_U64(&row, &id))
-			break;
-		close_grant(s, id, true, at);
-	}
-	state_cursor_close(&c);
+	for (size_t i = 0; i < n; i++)
+		close_grant(s, ids[i], true, at);
 }
 
 static void on_deleted(struct state *s, const struct event *ev)
