@@ -130,6 +130,10 @@ class Bot:
     def done(self):
         return self.closed or (self.next == len(self.commands) and not self.in_flight)
 
+    def waits_for(self):
+        more = self.out or (self.next < len(self.commands) and len(self.in_flight) < self.window)
+        return selectors.EVENT_READ | (selectors.EVENT_WRITE if more else 0)
+
     def fill(self):
         while self.next < len(self.commands) and len(self.in_flight) < self.window:
             c = self.commands[self.next]
@@ -137,6 +141,11 @@ class Bot:
             self.in_flight[self.next] = c
             c.sent = True
             self.next += 1
+
+    def hang_up(self):
+        """Whatever the daemon answers to what is in flight gets lost."""
+        self.socket.close()
+        self.closed = True
 
     def write(self):
         self.fill()
@@ -170,7 +179,7 @@ class Bot:
 
 def play(path, lists, window=200, watch=None):
     """
-    Sends each list over a connection of its own, all at once. watch(n) is told how many answers have come.
+    Sends each list over a connection of its own, all at once. watch(bots, n) is told how many answers have come.
     Ends when everything is answered, or every connection closed.
     """
     bots = [Bot(path, commands, window) for commands in lists]
@@ -178,23 +187,23 @@ def play(path, lists, window=200, watch=None):
     with selectors.DefaultSelector() as selector:
         for bot in bots:
             selector.register(bot.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, bot)
-        while not all(bot.done() for bot in bots):
+        while selector.get_map():
             ready = selector.select(TIMEOUT_S)
             if not ready:
                 raise Closed("no answer in %d seconds" % TIMEOUT_S)
             for item, events in ready:
-                bot = item.data
                 if events & selectors.EVENT_WRITE:
-                    bot.write()
+                    item.data.write()
                 if events & selectors.EVENT_READ:
-                    answers += bot.read()
-                wants = bot.out or (bot.next < len(bot.commands) and len(bot.in_flight) < window)
-                if bot.done():
-                    selector.unregister(bot.socket)
-                    bot.socket.close()
+                    answers += item.data.read()
+            for item in list(selector.get_map().values()):
+                if item.data.done():
+                    selector.unregister(item.fileobj)
+                    item.data.socket.close()
                 else:
-                    selector.modify(
-                        bot.socket, selectors.EVENT_READ | (selectors.EVENT_WRITE if wants else 0), bot
-                    )
+                    selector.modify(item.fileobj, item.data.waits_for(), item.data)
             if watch is not None:
-                watch(answers)
+                watch(bots, answers)
+            for item in list(selector.get_map().values()):
+                if item.data.closed:
+                    selector.unregister(item.fileobj)

@@ -69,7 +69,9 @@ class Day:
         self.people = [Person(n, *name) for n, name in enumerate(names)]
         self.heroine = self.people[ADMINS + VIPS]
         self.friend = self.people[ADMINS + VIPS + BOTS]
-        self.teams = [[p for p in self.people if p.bot == b and p is not self.heroine] for b in range(BOTS)]
+        self.chatterbox = self.people[0]
+        others = [p for p in self.people if p not in (self.heroine, self.chatterbox)]
+        self.teams = [[p for p in others if p.bot == b] for b in range(BOTS)]
         self.commands = []  # of all parts
 
     def command(self, method, params, expects, actor="bot"):
