@@ -59,7 +59,9 @@ enum mp_kind { MP_NONE, MP_NIL, MP_BOOL, MP_INT, MP_FLOAT, MP_STR, MP_BIN, MP_AR
 
 static inline struct mp mp_of(struct slice s)
 {
-	return (struct mp){ s.base, (const uint8_t *)s.base + s.len, false };
+	const uint8_t *p = s.base != NULL ? s.base : (const void *)"";
+
+	return (struct mp){ p, p + s.len, false };
 }
 
 /* Kind of the next value; MP_NONE at the end or on the byte that is never used (0xc1). */

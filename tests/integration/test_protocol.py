@@ -1,0 +1,238 @@
+"""Bad input: each gets an error of the closed set, or is closed where no answer is possible; nobody else notices."""
+
+import os
+import struct
+import unittest
+
+import msgpack
+from lib import NOBODY, Closed, LedgerTest, SharedDaemonTest, Witness, as_user
+
+
+class BadCalls(SharedDaemonTest):
+    def setUp(self):
+        super().setUp()
+        self.witness = Witness(self.daemon)
+        self.witness.__enter__()
+
+    def tearDown(self):
+        self.witness.__exit__(None, None, None)
+
+    def refuse(self, method, params, code, field=None):
+        self.refused(self.c.outcome(self.c.post(method, params)), code, field)
+
+    def test_methods_and_params(self):
+        award = {"user_id": 1, "amount": 1}
+        for method, params, code, field in (
+            ("point.nothing", {}, "unknown_method", None),
+            ("", {}, "unknown_method", None),
+            ("point.award", dict(award, colour="red"), "invalid_argument", "colour"),
+            ("point.award", {"user_id": 1}, "invalid_argument", "amount"),
+            ("point.award", {"amount": 1}, "invalid_argument", "user_id"),
+            ("point.award", None, "invalid_argument", "user_id"),
+            ("point.award", dict(award, user_id="1"), "invalid_argument", "user_id"),
+            ("point.award", dict(award, user_id=0), "invalid_argument", "user_id"),
+            ("point.award", dict(award, user_id=-5), "invalid_argument", "user_id"),
+            ("point.award", dict(award, user_id=2**64 - 1), "invalid_argument", "user_id"),
+            ("point.award", dict(award, user_id=1.0), "invalid_argument", "user_id"),
+            ("point.award", dict(award, multiply=1), "invalid_argument", "multiply"),
+            ("point.award", dict(award, source="x" * 51), "invalid_argument", "source"),
+            ("point.award", dict(award, source=b"bin"), "invalid_argument", "source"),
+            ("point.award", dict(award, ref={"kind": "a"}), "invalid_argument", "ref"),
+            ("point.award", dict(award, ref=[1]), "invalid_argument", "ref"),
+            ("point.award", dict(award, idempotency_key="k" * 65), "invalid_argument", "idempotency_key"),
+            ("point.award", dict(award, kind="balance"), "invalid_argument", "kind"),
+            ("point.get", {"id": 1, "kind": "bids"}, "invalid_argument", "kind"),
+            ("point.list", {"limit": 0}, "invalid_argument", "limit"),
+            ("point.list", {"limit": 1001}, "invalid_argument", "limit"),
+            ("point.list", {"order": "up"}, "invalid_argument", "order"),
+            ("point.list", {"after": "nonsense"}, "invalid_argument", "after"),
+            ("point.award_many", {"items": []}, "invalid_argument", "items"),
+            ("point.award_many", {"items": [award] * 1001}, "invalid_argument", "items"),
+            ("user.get_many", {"ids": [1, "2"]}, "invalid_argument", None),
+            ("log.read", {"types": ["point.nothing"]}, "invalid_argument", "types"),
+            ("log.get", {"seq": 10**9}, "not_found", None),
+            ("user.get", {"id": 77777}, "not_found", None),
+        ):
+            with self.subTest(method=method, params=str(params)[:60]):
+                self.refuse(method, params, code, field)
+
+    def test_amounts(self):
+        for amount, code in (
+            (0.0005, "invalid_argument"),
+            (float("nan"), "invalid_argument"),
+            (float("inf"), "invalid_argument"),
+            (float("-inf"), "invalid_argument"),
+            (1e30, "limit_exceeded"),
+            (4000000000001, "limit_exceeded"),
+            (2**63, "limit_exceeded"),
+            (0, "invalid_argument"),
+            (-1, "invalid_argument"),
+            ("5", "invalid_argument"),
+            (None, "invalid_argument"),
+        ):
+            with self.subTest(amount):
+                self.refuse("point.award", {"user_id": 2, "amount": amount}, code)
+        self.refuse("point.get", {"id": 2}, "not_found")
+
+    def test_invalid_utf8_and_keys_that_come_twice(self):
+        def raw(params):
+            self.c.last_msgid += 1
+            self.c.raw(b"\x94\x00" + msgpack.packb(self.c.last_msgid) + msgpack.packb("user.create") + b"\x91" + params)
+            return self.c.outcome(self.c.last_msgid)
+
+        name = b"\x82\xa2id\x05\xaafirst_name"
+        for bad in (b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf"):
+            self.refused(raw(name + bytes([0xA0 | len(bad)]) + bad), "invalid_argument", "first_name")
+        self.refused(raw(b"\x82\xa2id\x05\xa2id\x06"), "invalid_argument", "id")
+        self.refused(raw(b"\x81\x05\x06"), "invalid_argument", "params")
+        self.refuse("user.get", {"id": 5}, "not_found")
+
+    def test_a_notification_is_ignored_and_no_params_are_an_empty_map(self):
+        self.c.raw(msgpack.packb([2, "point.award", [{"user_id": 6, "amount": 1}]]))
+        self.assertEqual(self.c.call("server.health", None or {})["status"], "ok")
+        self.refused(self.c.outcome(self.c.post("point.get", {"id": 6})), "not_found")
+        error, result = self.c.outcome(self.c.post("point.stats", None))
+        self.assertIsNone(error)
+        self.assertIn("users", result)
+
+    def test_commands_of_one_connection_take_effect_in_order(self):
+        calls = [("point.award", {"user_id": 8, "amount": 1})] * 200 + [("point.get", {"id": 8})]
+        outcomes = self.c.pipeline(calls)
+        self.assertEqual([r["balance"] for _, r in outcomes[:200]], list(range(1, 201)))
+        self.assertEqual(outcomes[200][1]["balance"], 200)
+
+    def test_frames_in_tiny_pieces_and_several_at_once(self):
+        first, a = self.c.frame("point.award", {"user_id": 9, "amount": 1})
+        second, b = self.c.frame("point.award", {"user_id": 9, "amount": 2})
+        for i in range(len(a)):
+            self.c.raw(a[i : i + 1])
+        self.assertEqual(self.c.wait(first)["balance"], 1)
+        self.c.raw(b + self.c.frame("point.get", {"id": 9})[1])
+        self.assertEqual(self.c.wait(second)["balance"], 3)
+        self.assertEqual(self.c.wait(self.c.last_msgid)["balance"], 3)
+
+
+class BadFrames(SharedDaemonTest):
+    def setUp(self):
+        super().setUp()
+        self.witness = Witness(self.daemon)
+        self.witness.__enter__()
+
+    def tearDown(self):
+        self.witness.__exit__(None, None, None)
+
+    def closed_after(self, data, answered=None):
+        c = self.connect(self.daemon)
+        try:
+            c.raw(data)
+            c.until_closed()
+        except Closed:
+            pass
+        if answered is not None:
+            self.refused(c.answers[answered], "invalid_argument", "frame")
+        return c
+
+    def test_garbage_is_closed(self):
+        for data in (b"\xc1", b"GET / HTTP/1.1\r\n\r\n", b"\x01", b"\x93\x00\x01\xa1x", b"\x94\x07\x01\xa1x\x90", b"\xa3abc",
+                     b"\x94\x00\xa1x\xa1x\x90", b"\x80"):
+            with self.subTest(data):
+                self.closed_after(data)
+
+    def test_where_a_msgid_is_known_it_is_answered_first(self):
+        self.closed_after(b"\x94\x00\x07\xabpoint.award\x91\x81\xa1a\xc1", answered=7)
+        self.closed_after(b"\x94\x00\x08\xabpoint.award" + b"\x91" * 40, answered=8)
+        self.closed_after(b"\x94\x00\x09\xabpoint.award\x92\x80\x80", answered=9)
+
+    def test_a_frame_of_ten_megabytes(self):
+        c = self.closed_after(b"\x94\x00\x05\xabpoint.award\x91\x81\xa4note\xdb" + struct.pack(">I", 10 << 20), answered=5)
+        self.assertTrue(c.eof)
+        self.closed_after(b"\x94\x00\x06\xabpoint.award\xdd" + struct.pack(">I", 0xFFFFFFFF), answered=6)
+
+    def test_half_a_frame_waits_and_harms_nobody(self):
+        c = self.connect(self.daemon)
+        msgid, data = c.frame("point.award", {"user_id": 11, "amount": 1})
+        c.raw(data[: len(data) // 2])
+        other = self.connect(self.daemon)
+        self.assertEqual(other.call("server.health")["status"], "ok")
+        c.raw(data[len(data) // 2 :])
+        self.assertEqual(c.wait(msgid)["balance"], 1)
+
+    def test_a_client_that_never_reads_stops_itself_only(self):
+        c = self.connect(self.daemon)
+        other = self.connect(self.daemon)
+        many = b"".join(c.frame("server.methods", {})[1] for _ in range(200))
+        c.out += many
+        while c.out:
+            before = len(c.out)
+            c.send_some()
+            other.call("server.health")
+            if len(c.out) == before:
+                break
+        self.assertEqual(other.call("server.health")["status"], "ok")
+        # it may read after all, and finds every answer
+        c.run(lambda: len(c.answers) == 200, "answers")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+class Strangers(LedgerTest):
+    def start(self, *options):
+        d = self.new_daemon("--socket-mode", "0666", *options)
+        os.chmod(os.path.dirname(d.path), 0o755)
+        return d.start()
+
+    def somebody(self, daemon):
+        with as_user(NOBODY):
+            return self.connect(daemon)
+
+    def test_a_stranger_is_told_and_closed(self):
+        daemon = self.start()
+        with Witness(daemon):
+            c = self.somebody(daemon)
+            self.refused(c.outcome(c.post("server.health", {})), "forbidden", reason="role")
+            c.until_closed()
+
+    def test_an_auditor_reads_and_a_bot_does_not_administer(self):
+        daemon = self.start("--auditors", str(NOBODY))
+        c = self.somebody(daemon)
+        self.assertEqual(c.call("server.health")["status"], "ok")
+        self.assertIn("items", c.call("log.read"))
+        for method, params in (("point.award", {"user_id": 1, "amount": 1}), ("projection.rebuild", {"all": True}),
+                               ("server.install_defaults", {})):
+            self.refused(c.outcome(c.post(method, params)), "forbidden", reason="role")
+        daemon.stop()
+        daemon = self.start("--bots", str(NOBODY))
+        c = self.somebody(daemon)
+        self.assertEqual(c.call("point.award", user_id=1, amount=1)["balance"], 1)
+        for method, params in (("projection.rebuild", {"all": True}), ("server.install_defaults", {}),
+                               ("server.stats", {"reset": True})):
+            self.refused(c.outcome(c.post(method, params)), "forbidden", reason="role")
+
+
+class Limits(LedgerTest):
+    def test_connections_beyond_the_limit_are_told_and_places_become_free(self):
+        daemon = self.start_daemon("--max-connections", "4")
+        clients = []
+        while True:
+            c = self.connect(daemon)
+            try:
+                c.call("server.health")
+            except (Closed, OSError):
+                break
+            clients.append(c)
+            self.assertLess(len(clients), 10)
+        method, params = c.notifications[0]
+        self.assertEqual((method, params["code"]), ("server.refused", "limit_exceeded"))
+        for other in clients:
+            other.close()
+        for _ in range(1000):
+            c = self.connect(daemon)
+            try:
+                c.call("server.health")
+                return
+            except (Closed, OSError):
+                c.close()
+        self.fail("no place became free")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,244 @@
+"""Subscriptions, batches, idempotency, the log's and the daemon's own methods."""
+
+import time
+import unittest
+
+from lib import LedgerTest, SharedDaemonTest
+
+
+def award(user, amount=1, **more):
+    return ("point.award", dict({"user_id": user, "amount": amount}, **more))
+
+
+class Subscriptions(LedgerTest):
+    def collect(self, c, upto):
+        """Events pushed until this seq, and the borders of the pushes."""
+        events, pushes = [], []
+        while not events or events[-1]["seq"] < upto:
+            method, params = c.notification()
+            if method == "log.events":
+                events += params["items"]
+                pushes.append(params["items"])
+        return events, pushes
+
+    def test_backlog_then_live_without_gap_or_repeat_in_whole_commits(self):
+        daemon = self.start_daemon()
+        writer, reader = self.connect(daemon), self.connect(daemon)
+        writer.pipeline([award(i % 50 + 1) for i in range(2000)])
+        reader.call("log.subscribe", from_seq=1)
+        writer.pipeline([award(i % 50 + 100) for i in range(2000)])
+        head = writer.call("server.health")["head_seq"]
+        events, pushes = self.collect(reader, head)
+        self.assertEqual([e["seq"] for e in events], list(range(1, head + 1)))
+        for push, after in zip(pushes, pushes[1:]):
+            self.assertNotEqual(push[-1]["commit"], after[0]["commit"])
+
+    def test_a_subscriber_resumes_after_the_daemon_was_killed(self):
+        daemon = self.start_daemon()
+        c = self.connect(daemon)
+        c.call("log.subscribe", from_seq=1)
+        seq = c.call(*award(1))["seq"]
+        seen = [e["seq"] for e in self.collect(c, seq)[0]]
+        daemon.kill()
+        daemon.start()
+        c = self.connect(daemon)
+        c.call("log.subscribe", from_seq=seen[-1] + 1)
+        last = c.call(*award(2))["seq"]
+        seen += [e["seq"] for e in self.collect(c, last)[0]]
+        self.assertEqual(seen, list(range(1, last + 1)))
+
+    def test_filters_caught_up_and_the_end(self):
+        daemon = self.start_daemon()
+        c, writer = self.connect(daemon), self.connect(daemon)
+        writer.call(*award(1))
+        by_type = c.call("log.subscribe", from_seq=1, types=["point.credited"])["subscription_id"]
+        by_user = c.call("log.subscribe", from_seq=1, user_id=2)["subscription_id"]
+        by_stream = c.call("log.subscribe", from_seq=1, stream="points:2")["subscription_id"]
+        last = writer.call(*award(2))["seq"]
+        got = {by_type: [], by_user: [], by_stream: []}
+        caught_up = []
+        while not all(events and events[-1]["seq"] == last for events in got.values()) or len(caught_up) < 3:
+            method, params = c.notification()
+            if method == "log.events":
+                got[params["subscription_id"]] += params["items"]
+            else:
+                self.assertEqual(method, "log.caught_up")
+                caught_up.append(params["subscription_id"])
+        self.assertEqual(sorted(caught_up), sorted(got))
+        self.assertEqual([e["data"]["user_id"] for e in got[by_type]], [1, 2])
+        self.assertEqual([e["type"] for e in got[by_user]], ["user.created", "point.credited"])
+        self.assertEqual([e["stream"] for e in got[by_stream]], ["points:2"])
+        for s in got:
+            c.call("log.unsubscribe", subscription_id=s)
+        with self.fails("not_found"):
+            c.call("log.unsubscribe", subscription_id=by_type)
+        with self.fails("invalid_argument", "from_seq"):
+            c.call("log.subscribe", from_seq=last + 5)
+
+
+class Batches(SharedDaemonTest):
+    def test_an_atomic_batch_is_one_commit_or_nothing(self):
+        calls = [{"method": m, "params": p} for m, p in (award(21, 5), award(22, 6), ("point.deduct", {"user_id": 21, "amount": 2}))]
+        results = self.c.call("server.batch", calls=calls, atomic=True)["results"]
+        self.assertEqual([r["result"]["balance"] for r in results], [5, 6, 3])
+        events = self.c.call("log.read", user_id=21)["items"]
+        self.assertEqual(len({e["commit"] for e in events}), 1)
+        head = self.c.call("server.health")["head_seq"]
+        calls.append({"method": "point.deduct", "params": {"user_id": 22, "amount": 100}})
+        with self.fails("insufficient_points", index=3):
+            self.c.call("server.batch", calls=calls, atomic=True)
+        self.assertEqual(self.c.call("server.health")["head_seq"], head)
+        self.assertEqual(self.c.call("point.get", id=21)["balance"], 3)
+        with self.fails("invalid_argument", "calls", index=0):
+            self.c.call("server.batch", calls=[{"method": "point.get", "params": {"id": 21}}], atomic=True)
+
+    def test_a_loose_batch_answers_each_call(self):
+        calls = [{"method": m, "params": p} for m, p in (award(31, 5), ("point.get", {"id": 31}), ("point.get", {"id": 9999}),
+                                                        ("server.batch", {"calls": []}), ("log.subscribe", {}))]
+        results = self.c.call("server.batch", calls=calls)["results"]
+        self.assertEqual(results[0]["result"]["balance"], 5)
+        self.assertEqual(results[1]["result"]["balance"], 5)
+        self.assertEqual([r["error"]["code"] for r in results[2:]], ["not_found", "invalid_argument", "invalid_argument"])
+
+
+class Keys(LedgerTest):
+    def test_a_repeat_is_answered_from_the_log(self):
+        daemon = self.start_daemon()
+        c = self.connect(daemon)
+        params = {"user_id": 1, "amount": 5, "idempotency_key": "k1"}
+        first = c.call("point.award", params)
+        again = {"idempotency_key": "k1", "description": "", "multiply": True, "amount": 5, "user_id": 1}
+
+        def repeat(c):
+            got = c.call("point.award", again)
+            self.assertTrue(got.pop("replayed"))
+            self.assertEqual(got, first)
+            with self.fails("idempotency_conflict"):
+                c.call("point.award", dict(params, amount=6))
+            with self.fails("idempotency_conflict"):
+                c.call("point.deduct", dict(params))
+            self.assertEqual(c.call("point.get", id=1)["balance"], 5)
+
+        repeat(c)
+        daemon.kill()
+        daemon.start()
+        c = self.connect(daemon)
+        repeat(c)
+        c.call("projection.rebuild", all=True)
+        repeat(c)
+        # what failed is not remembered
+        with self.fails("insufficient_points"):
+            c.call("point.deduct", user_id=1, amount=100, idempotency_key="k2")
+        c.call("point.award", user_id=1, amount=1000)
+        self.assertNotIn("replayed", c.call("point.deduct", user_id=1, amount=100, idempotency_key="k2"))
+
+    def test_versions_maintenance_and_waiting(self):
+        c = self.connect(self.start_daemon())
+        self.assertEqual(c.call("user.create", id=5, expected_version=0)["version"], 1)
+        with self.fails("version_conflict", expected=4, actual=1):
+            c.call("user.update", id=5, first_name="x", expected_version=4)
+        c.call("user.delete", id=5)
+        c.call("user.create", id=5, expected_version=0)
+        with self.fails("invalid_argument", "expected_version"):
+            c.call("point.award_many", items=[{"user_id": 5, "amount": 1}], expected_version=1)
+        c.call("config.set", entries={"maintenance.enabled": True, "maintenance.message": "soon"})
+        with self.fails("maintenance", message="soon"):
+            c.call(*award(5))
+        self.assertEqual(c.call("point.get", id=5)["balance"], 0)
+        c.call("config.set", entries={"maintenance.enabled": False})
+        head = c.call("server.health")["head_seq"]
+        with self.fails("unavailable"):
+            c.call("point.get", id=5, min_seq=head + 1, wait_ms=20)
+        waiting = c.post("point.get", {"id": 5, "min_seq": head + 1, "wait_ms": 20000})
+        c.call(*award(5, 7))
+        self.assertEqual(c.wait(waiting)["balance"], 7)
+
+
+class Services(SharedDaemonTest):
+    def test_every_method_is_described(self):
+        items = self.c.call("server.methods")["items"]
+        self.assertGreater(len(items), 50)
+        for item in items:
+            self.assertTrue(item["doc"], item["method"])
+            for param in item["params"]:
+                self.assertIn("type", param)
+        one = self.c.call("server.methods", method="point.award")["items"][0]
+        self.assertIn("point.credited", one["events"])
+        self.assertEqual({p["name"]: p["default"] for p in one["params"]}["source"], "manual")
+
+    def test_the_log_is_read_by_every_filter_in_pages(self):
+        self.c.pipeline([award(41, i + 1, actor="bot" if i % 2 else "admin:1") for i in range(30)])
+        every = self.c.pages("log.read", limit=7)
+        self.assertEqual([e["seq"] for e in every], list(range(1, len(every) + 1)))
+        back = self.c.pages("log.read", limit=7, order="desc")
+        self.assertEqual(back, every[::-1])
+
+        def check(wanted, **params):
+            self.assertEqual(self.c.pages("log.read", limit=5, **params), [e for e in every if wanted(e)])
+
+        check(lambda e: e["type"] == "point.credited", types=["point.credited"])
+        check(lambda e: e["type"].startswith("user."), types=["user.*"])
+        check(lambda e: 41 in e["users"], user_id=41)
+        check(lambda e: e["stream"] == "points:41", stream="points:41")
+        check(lambda e: e["stream"] == "level:3", stream="level:3")
+        check(lambda e: e["actor"] == "admin:1", actor="admin:1")
+        middle = every[len(every) // 2]["at"]
+        check(lambda e: e["at"] >= middle, from_at=middle)
+        check(lambda e: e["at"] < middle, to_at=middle)
+        check(lambda e: 5 <= e["seq"] <= 12, from_seq=5, to_seq=12)
+        self.assertIsInstance(self.c.call("log.get", seq=3, raw=True)["raw"], bytes)
+
+    def test_rebuild_goes_on_beside_commands(self):
+        other = self.connect(self.daemon)
+        self.c.pipeline([award(i % 100 + 500) for i in range(3000)])
+        rebuild = other.post("projection.rebuild", {"all": True})
+        self.c.pipeline([award(i % 100 + 500) for i in range(3000)])
+        self.assertIn("point", other.wait(rebuild)["rebuilt"])
+        self.assertEqual(self.c.call("point.get", id=500)["balance"], 60)
+        verdict = self.c.call("projection.rebuild", all=True, verify=True)
+        self.assertTrue(verdict["equal"], verdict)
+        self.assertTrue(self.c.call("point.verify")["ok"])
+        self.assertTrue(self.c.call("point.verify", user_id=500)["ok"])
+        self.assertEqual(len(self.c.call("projection.status", name="point")["fingerprint"]), 32)
+        with self.fails("not_found"):
+            self.c.call("projection.rebuild", name="nothing")
+
+    def test_stats_and_health(self):
+        self.c.call(*award(51))
+        health = self.c.call("server.health")
+        self.assertEqual(health["status"], "ok")
+        self.assertEqual({k["name"] for k in health["checks"]}, {"log", "views", "disk", "books", "timers"})
+        stats = self.c.call("server.stats")
+        self.assertGreater(stats["calls"]["point.award"]["count"], 0)
+        self.assertEqual(list(self.c.call("server.stats", section="commits")), ["commits"])
+
+
+class Timers(LedgerTest):
+    def test_vip_ends_by_itself_and_after_downtime(self):
+        daemon = self.start_daemon()
+        c = self.connect(daemon)
+        c.call("log.subscribe", types=["user.vip_expired", "user.vip_reminder_due"])
+        now = int(time.time() * 1000)
+        c.call("user.grant_vip", user_id=1, expires_at=now + 700)
+        c.call("user.grant_vip", user_id=2, days=2)
+        seen = []
+        while "user.vip_expired" not in seen:
+            method, params = c.notification()
+            if method == "log.events":
+                seen += [e["type"] for e in params["items"]]
+        self.assertEqual(seen, ["user.vip_reminder_due", "user.vip_expired"])
+        self.assertEqual(c.call("user.get", id=1)["role"], "free")
+        self.assertEqual(c.call("user.get", id=2)["role"], "vip")
+        c.call("user.grant_vip", user_id=3, expires_at=int(time.time() * 1000) + 300)
+        daemon.kill()
+        while time.time() * 1000 < now + 1500:
+            self.assertIsNotNone(daemon)
+        daemon.start()
+        c = self.connect(daemon)
+        c.call("log.subscribe", from_seq=1, types=["user.vip_expired"])
+        method, params = c.notification()
+        self.assertEqual([e["data"]["user_id"] for e in params["items"]][:1], [1])
+
+
+if __name__ == "__main__":
+    unittest.main()
