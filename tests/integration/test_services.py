@@ -162,7 +162,7 @@ class Services(SharedDaemonTest):
             self.assertTrue(item["doc"], item["method"])
             for param in item["params"]:
                 self.assertIn("type", param)
-        one = self.c.call("server.methods", method="point.award")["items"][0]
+        one = self.c.call("server.methods", {"method": "point.award"})["items"][0]
         self.assertIn("point.credited", one["events"])
         self.assertEqual({p["name"]: p["default"] for p in one["params"]}["source"], "manual")
 
