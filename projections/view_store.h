@@ -63,18 +63,19 @@ struct view_meta {
 	const char *name;
 	struct slice value;
 };
-/* Writes the frozen overlay and the meta records. pace_bytes_per_s: 0, or spreads the writing so that
- * the log's flushes are not starved. E_STORAGE_FULL, E_INTERNAL: nothing changed on disk; may be
- * tried again. */
+/* Writes the frozen overlay and the meta records; on any thread, while the loop goes on. E_STORAGE_FULL,
+ * E_INTERNAL: nothing changed on disk; may be tried again. */
 int view_store_apply(struct view_store *vs, const struct view_meta *meta, size_t n_meta, struct err *err);
 int view_store_applied(struct view_store *vs, struct err *err);
-/* Drops both overlays and reads from the last checkpoint again: after a failed flush of the log. */
+/* Drops both overlays and reads from the last checkpoint again: after a failed flush of the log. No apply
+ * is running, no command in work, no cursor open. Counted tables are scanned. */
 int view_store_reset(struct view_store *vs, struct err *err);
 
 /*
  * Takes over table `table` from generation `generation` of the same name (rebuilt by another store whose
- * overlays are applied and empty); the old generation's rows are dropped at the next apply. Both overlays of
- * this store must hold nothing of that table, or what they hold of it is discarded.
+ * overlays are applied and empty); the old generation's rows are dropped at the next apply. Not while frozen;
+ * what the active overlay holds of that table is discarded. A counted table is scanned, about 50 ms for a
+ * million rows.
  */
 int view_store_adopt(struct view_store *vs, unsigned table, uint32_t generation, struct err *err);
 uint32_t view_store_generation(const struct view_store *vs, unsigned table);

@@ -7,6 +7,11 @@
  * Writing a frozen overlay. Rows go in key order, table by table, each table through one cursor: LMDB
  * looks first whether the key belongs on the page the cursor stands on, so a page is searched for and
  * copied once for all rows that fall on it.
+ *
+ * Nothing is written back before the commit, nor is it slowed down, for it would not spare the log: the
+ * commit marks every page it changed as clean, which makes each dirty once more, and then writes all of them
+ * at once. Measured with 300 000 rows: one flush of the log per checkpoint waits 80 ms, whatever was
+ * written, waited for or slept before; smaller checkpoints wait in proportion.
  */
 
 struct sink {

@@ -276,8 +276,8 @@ static uint64_t oldest_snapshot(struct views *v, uint64_t newest)
 }
 
 /* Counts pages on LMDB's list of free pages (database 0: transaction number to a counted array of page
- * numbers): all, and those that no reader keeps from being used. */
-static int count_free_in(MDB_txn *txn, uint64_t oldest, uint64_t *ret_all, uint64_t *ret_usable)
+ * numbers), those that no reader keeps from being used. */
+static int count_free_in(MDB_txn *txn, uint64_t oldest, uint64_t *ret)
 {
 	MDB_val key, value;
 	MDB_cursor *c;
@@ -285,29 +285,28 @@ static int count_free_in(MDB_txn *txn, uint64_t oldest, uint64_t *ret_all, uint6
 
 	if (rc != 0)
 		return rc;
-	*ret_all = *ret_usable = 0;
+	*ret = 0;
 	while ((rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)) == 0) {
 		size_t id, n;
 
 		memcpy(&id, key.mv_data, sizeof(id));
 		memcpy(&n, value.mv_data, sizeof(n));
-		*ret_all += n;
 		if (id < oldest)
-			*ret_usable += n;
+			*ret += n;
 	}
 	mdb_cursor_close(c);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 /* LMDB shows the list to readers only; under the write lock theirs is the writer's. */
-static int count_free(struct views *v, uint64_t *ret_all, uint64_t *ret_usable)
+static int count_free(struct views *v, uint64_t *ret)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(v->env, NULL, MDB_RDONLY, &txn);
 
 	if (rc != 0)
 		return rc;
-	rc = count_free_in(txn, oldest_snapshot(v, mdb_txn_id(txn)), ret_all, ret_usable);
+	rc = count_free_in(txn, oldest_snapshot(v, mdb_txn_id(txn)), ret);
 	mdb_txn_abort(txn);
 	return rc;
 }
@@ -335,19 +334,20 @@ static int reserve_upto(struct views *v, uint64_t end)
 
 int views_reserve(struct views *v, uint64_t pages, struct err *err)
 {
-	uint64_t all, usable, run;
+	uint64_t usable, run;
 	MDB_envinfo info;
 	int rc;
 
 	if (!v->writemap)
 		return 0;
-	rc = count_free(v, &all, &usable);
+	rc = count_free(v, &usable);
 	if (rc != 0)
 		return views_fail(err, rc, "free pages");
-	/* The list of free pages is itself written in runs, and runs may find no place among free pages. */
-	run = (all + pages) * sizeof(size_t) * 2 / v->page_bytes;
-	pages = pages > usable ? pages - usable : 0;
 	mdb_env_info(v->env, &info);
+	/* The list of free pages, of all there are at worst, is written in runs that may find no place among
+	 * free pages. */
+	run = (info.me_last_pgno + pages) * sizeof(size_t) * 2 / v->page_bytes;
+	pages = pages > usable ? pages - usable : 0;
 	rc = reserve_upto(v, (info.me_last_pgno + 1 + pages + run + SLACK_PAGES) * v->page_bytes);
 	return rc == 0 ? 0 : views_fail(err, rc, "reserving space");
 }

@@ -227,13 +227,17 @@ static void fetch_next(struct walk *w)
 	__builtin_prefetch(node + NODE_HEAD + 15);
 }
 
-/* Reads what the step before asked for. */
+/* Reads what the step before asked for. A root stays in the cache; it is searched in one go. */
 static void walk_step(const struct views *v, struct walk *w)
 {
 	if (!w->entered)
 		enter(v, w);
 	else
 		compare(v, w);
+	while (w->depth == 1 && w->lo < w->hi && w->found == WALKING) {
+		choose(w);
+		compare(v, w);
+	}
 	if (w->found != WALKING)
 		return;
 	if (w->lo < w->hi)

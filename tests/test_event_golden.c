@@ -273,23 +273,29 @@ static void every_type_of_event_is_written_as_it_was(void **state)
 	}
 }
 
-/* Number of elements of the array. */
-static uint32_t elements(struct slice array)
+/* Number of values, those inside arrays included: more when a record, or one inside it, has grown. */
+static uint32_t count_values(struct mp *m)
 {
-	struct mp m = mp_of(array);
-	uint32_t n;
+	uint32_t n, total = 1;
 
-	assert_true(mp_array(&m, &n));
-	return n;
+	if (mp_peek(m) != MP_ARRAY) {
+		assert_true(mp_skip(m, MP_SCAN_DEPTH));
+		return 1;
+	}
+	assert_true(mp_array(m, &n));
+	while (n-- > 0)
+		total += count_values(m);
+	return total;
 }
 
 /* What was read writes the same bytes again, unless its record has grown since. */
 static void assert_rewrites(const struct event *ev, struct envelope *env, struct slice bytes)
 {
 	struct slice data = packed(event_defs[ev->type].record(), ev->data);
+	struct mp new = mp_of(data), old = mp_of(env->data);
 	struct buf b;
 
-	if (elements(data) != elements(env->data))
+	if (count_values(&new) > count_values(&old))
 		return;
 	env->data = data;
 	buf_init(&b, BYTES_MAX);
