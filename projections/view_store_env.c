@@ -311,9 +311,18 @@ static int count_free(struct views *v, uint64_t *ret)
 	return rc;
 }
 
+/* A disk that fills up while blocks are allocated is left full; others need what did not suffice for us. */
+static void give_back(struct views *v, int fd, uint64_t used, uint64_t end)
+{
+	uint64_t from = used > v->reserved ? used : v->reserved;
+
+	if (from < end)
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(end - from));
+}
+
 /* Gives the file blocks up to `end`, where it has none. Blocks shared with another file (cp --reflink)
  * would be copied when written, so they are made our own first. */
-static int reserve_upto(struct views *v, uint64_t end)
+static int reserve_upto(struct views *v, uint64_t used, uint64_t end)
 {
 	mdb_filehandle_t fd;
 	int rc;
@@ -329,12 +338,14 @@ static int reserve_upto(struct views *v, uint64_t end)
 		rc = allocate(fd, 0, end);
 	if (rc == 0)
 		v->reserved = end;
+	else
+		give_back(v, fd, used, end);
 	return rc;
 }
 
 int views_reserve(struct views *v, uint64_t pages, struct err *err)
 {
-	uint64_t usable, run;
+	uint64_t usable, run, used;
 	MDB_envinfo info;
 	int rc;
 
@@ -346,9 +357,10 @@ int views_reserve(struct views *v, uint64_t pages, struct err *err)
 	mdb_env_info(v->env, &info);
 	/* The list of free pages, of all there are at worst, is written in runs that may find no place among
 	 * free pages. */
-	run = (info.me_last_pgno + pages) * sizeof(size_t) * 2 / v->page_bytes;
+	used = info.me_last_pgno + 1;
+	run = (used + pages) * sizeof(size_t) * 2 / v->page_bytes;
 	pages = pages > usable ? pages - usable : 0;
-	rc = reserve_upto(v, (info.me_last_pgno + 1 + pages + run + SLACK_PAGES) * v->page_bytes);
+	rc = reserve_upto(v, used * v->page_bytes, (used + pages + run + SLACK_PAGES) * v->page_bytes);
 	return rc == 0 ? 0 : views_fail(err, rc, "reserving space");
 }
 
