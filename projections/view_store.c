@@ -140,14 +140,19 @@ static int scan_scores(struct view_store *vs, unsigned table, struct rank *r)
 {
 	MDB_val key, value;
 	MDB_cursor *c;
+	uint64_t score = 0;
 	int rc = mdb_cursor_open(vs->txn, vs->t[table].dbi, &c);
 
 	if (rc != 0)
 		return rc;
 	while ((rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)) == 0) {
-		if (key.mv_size < sizeof(uint64_t))
+		uint64_t before = score;
+
+		if (key.mv_size < sizeof(score))
 			rc = MDB_CORRUPTED;
-		else if (!rank_append(r, rank_score(slice_of(key.mv_data, key.mv_size))))
+		else if ((score = rank_score(slice_of(key.mv_data, key.mv_size))) < before)
+			rc = MDB_CORRUPTED; /* LMDB keeps keys in order, a damaged page does not */
+		else if (!rank_append(r, score))
 			rc = ENOMEM;
 		if (rc != 0)
 			break;

@@ -332,9 +332,13 @@ class Damage(LedgerTest):
         self.in_order_again()
 
     def test_views_truncated(self):
+        for size in (100, 4096, 8192, 20480, 65536, 131072):
+            with self.subTest(size):
+                self.daemon.stop()
+                os.truncate(self.views(), size)
+                self.daemon.start()
+                self.assertEqual(self.look(), self.seen)
         self.daemon.stop()
-        size = os.path.getsize(self.views())
-        os.truncate(self.views(), size // 2 // 4096 * 4096)
         self.in_order_again()
 
     def test_views_of_another_log(self):
