@@ -6,24 +6,40 @@
 
 const struct method_def method_defs[N_METHODS] = {
 #define COMMAND(n, wire, knd, res, strm, path, errs, evs, text)                                                        \
-	[METHOD_##n] = { wire,          knd,           METHOD_COMMAND,           0,    record_##n, record_##res,       \
-			 ADDRESS_FIELD, STREAM_##strm, offsetof(struct n, path), errs, evs,        text },
+	[METHOD_##n] = { wire,          knd,           METHOD_COMMAND,           0, record_##n, record_##res,          \
+			 ADDRESS_FIELD, STREAM_##strm, offsetof(struct n, path), 0, errs,       evs,                   \
+			 text },
+#define COMMAND2(n, wire, knd, res, strm, path, path2, errs, evs, text)                                                \
+	[METHOD_##n] = { wire,                                                                                         \
+			 knd,                                                                                          \
+			 METHOD_COMMAND,                                                                               \
+			 0,                                                                                            \
+			 record_##n,                                                                                   \
+			 record_##res,                                                                                 \
+			 ADDRESS_FIELD,                                                                                \
+			 STREAM_##strm,                                                                                \
+			 offsetof(struct n, path),                                                                     \
+			 offsetof(struct n, path2),                                                                    \
+			 errs,                                                                                         \
+			 evs,                                                                                          \
+			 text },
 #define COMMAND_NEW(n, wire, knd, res, strm, errs, evs, text)                                                          \
-	[METHOD_##n] = { wire,          knd, METHOD_COMMAND, 0,   record_##n, record_##res, ADDRESS_NEW,               \
-			 STREAM_##strm, 0,   errs,           evs, text },
+	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0,   record_##n, record_##res, ADDRESS_NEW, STREAM_##strm,         \
+			 0,    0,   errs,           evs, text },
 #define COMMAND_MANY(n, wire, knd, res, errs, evs, text)                                                               \
-	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_MANY, 0, 0, errs, evs, text },
+	[METHOD_##n] = {                                                                                               \
+		wire, knd, METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_MANY, 0, 0, 0, errs, evs, text         \
+	},
 #define COMMAND_ADMIN(n, wire, knd, res, errs, evs, text)                                                              \
-	[METHOD_##n] = { wire, knd, METHOD_COMMAND, METHOD_ADMIN, record_##n, record_##res, ADDRESS_MANY,              \
+	[METHOD_##n] = { wire, knd, METHOD_COMMAND, METHOD_ADMIN, record_##n, record_##res, ADDRESS_MANY, 0,           \
 			 0,    0,   errs,           evs,          text },
 #define QUERY(n, wire, knd, errs, text)                                                                                \
-	[METHOD_##n] = { wire, knd, METHOD_QUERY, 0, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, "", text },
+	[METHOD_##n] = { wire, knd, METHOD_QUERY, 0, record_##n, NULL, ADDRESS_MANY, 0, 0, 0, errs, "", text },
 #define QUERY_WORKER(n, wire, knd, errs, text)                                                                         \
-	[METHOD_##n] = {                                                                                               \
-		wire, knd, METHOD_QUERY, QUERY_IN_WORKER, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, "", text         \
-	},
+	[METHOD_##n] = { wire, knd, METHOD_QUERY, QUERY_IN_WORKER, record_##n, NULL, ADDRESS_MANY, 0, 0, 0,            \
+			 errs, "",  text },
 #define SERVICE(n, wire, flgs, errs, evs, text)                                                                        \
-	[METHOD_##n] = { wire, NULL, METHOD_SERVICE, flgs, record_##n, NULL, ADDRESS_MANY, 0, 0, errs, evs, text },
+	[METHOD_##n] = { wire, NULL, METHOD_SERVICE, flgs, record_##n, NULL, ADDRESS_MANY, 0, 0, 0, errs, evs, text },
 #include "core/schema/all.def"
 };
 
@@ -100,19 +116,27 @@ static void stream_key_value(enum stream_key key, const void *field, int64_t *re
 	}
 }
 
-void stream_row(enum stream_id stream, const void *field, struct key *ret)
+static void put_stream_key(struct key *to, enum stream_key kind, const void *field)
 {
 	struct slice text;
 	int64_t v;
 
-	stream_key_value(stream_defs[stream].key, field, &v, &text);
-	key_begin(ret);
+	stream_key_value(kind, field, &v, &text);
 	if (text.base != NULL)
-		key_put_TEXT(ret, text);
-	else if (stream_defs[stream].key == STREAM_KEY_CID)
-		key_put_I64(ret, v);
+		key_put_TEXT(to, text);
+	else if (kind == STREAM_KEY_CID)
+		key_put_I64(to, v);
 	else
-		key_put_U64(ret, (uint64_t)v);
+		key_put_U64(to, (uint64_t)v);
+}
+
+void stream_row(enum stream_id stream, const void *key, const void *key2, struct key *ret)
+{
+	const struct stream_def *def = &stream_defs[stream];
+
+	put_stream_key(key_begin(ret), def->key, key);
+	if (def->key2 != STREAM_KEY_NONE)
+		put_stream_key(ret, def->key2, key2);
 }
 
 static size_t print_int(char *to, int64_t v)
@@ -131,41 +155,69 @@ static size_t print_int(char *to, int64_t v)
 	return len;
 }
 
-struct slice stream_name(enum stream_id stream, const void *field, struct arena *arena)
+enum { STREAM_KEY_TEXT_MAX = 1 + 20 };
+
+/* ":42" */
+static size_t print_stream_key(char *to, enum stream_key kind, const void *field)
+{
+	struct slice text;
+	int64_t v;
+
+	stream_key_value(kind, field, &v, &text);
+	*to++ = ':';
+	if (text.base == NULL)
+		return 1 + print_int(to, v);
+	memcpy(to, text.base, text.len);
+	return 1 + text.len;
+}
+
+static size_t stream_key_room(enum stream_key kind, const void *field)
+{
+	struct slice text;
+	int64_t v;
+
+	stream_key_value(kind, field, &v, &text);
+	return STREAM_KEY_TEXT_MAX + text.len;
+}
+
+struct slice stream_name(enum stream_id stream, const void *key, const void *key2, struct arena *arena)
 {
 	const struct stream_def *def = &stream_defs[stream];
 	size_t n = strlen(def->prefix);
-	struct slice text;
-	int64_t v;
-	char *p;
+	char *p = arena_take(arena, n + stream_key_room(def->key, key) + stream_key_room(def->key2, key2));
 
-	stream_key_value(def->key, field, &v, &text);
-	p = arena_take(arena, n + 1 + (text.base ? text.len : 20));
 	if (p == NULL)
 		return SLICE_LIT("");
 	memcpy(p, def->prefix, n);
-	if (def->key == STREAM_KEY_NONE)
-		return slice_of(p, n);
-	p[n++] = ':';
-	if (text.base == NULL)
-		return slice_of(p, n + print_int(p + n, v));
-	memcpy(p + n, text.base, text.len);
-	return slice_of(p, n + text.len);
+	if (def->key != STREAM_KEY_NONE)
+		n += print_stream_key(p + n, def->key, key);
+	if (def->key2 != STREAM_KEY_NONE)
+		n += print_stream_key(p + n, def->key2, key2);
+	return slice_of(p, n);
 }
 
-uint64_t next_version(struct decision *d, enum stream_id stream, const void *field)
+uint64_t next_version(struct decision *d, enum stream_id stream, const void *key, const void *key2)
 {
 	struct key row;
 
-	stream_row(stream, field, &row);
+	stream_row(stream, key, key2, &row);
 	return row_version(d->state, stream_defs[stream].table, &row) + 1;
 }
 
-void decision_address(struct decision *d, enum stream_id stream, const void *field)
+void decision_address(struct decision *d, enum stream_id stream, const void *key, const void *key2)
 {
 	d->addressed = true;
 	d->stream = stream;
-	stream_row(stream, field, &d->stream_row);
+	stream_row(stream, key, key2, &d->stream_row);
+}
+
+void decision_address_params(struct decision *d, enum method_id m, const void *params)
+{
+	const struct method_def *def = &method_defs[m];
+
+	assert(def->address == ADDRESS_FIELD);
+	decision_address(d, def->stream, (const uint8_t *)params + def->key_offset,
+			 (const uint8_t *)params + def->key2_offset);
 }
 
 /* ---- emitting ---- */
@@ -212,7 +264,7 @@ void emit(struct decision *d, enum event_type type, const void *data)
 {
 	const struct event_def *def = &event_defs[type];
 	size_t size = def->record()->size;
-	const void *stream_field = (const uint8_t *)data + def->key_offset;
+	const void *key = (const uint8_t *)data + def->key_offset, *key2 = (const uint8_t *)data + def->key2_offset;
 	struct event *ev;
 	void *copy;
 
@@ -230,10 +282,10 @@ void emit(struct decision *d, enum event_type type, const void *data)
 	*ev = (struct event){ .type = type,
 			      .seq = d->first_seq + d->n_events,
 			      .commit = d->first_seq,
-			      .version = next_version(d, def->stream, stream_field),
+			      .version = next_version(d, def->stream, key, key2),
 			      .cause = d->cause,
 			      .at = d->now,
-			      .stream = stream_name(def->stream, stream_field, d->arena),
+			      .stream = stream_name(def->stream, key, key2, d->arena),
 			      .actor = d->origin->actor,
 			      .method = d->origin->method,
 			      .key = d->n_events == d->command_first ? d->origin->key : SLICE_NULL,

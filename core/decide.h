@@ -84,14 +84,18 @@ void emit(struct decision *d, enum event_type type, const void *data);
 /* Runs the reactions of all events, first in first out. Returns 0 or the code in d->err. */
 int settle(struct decision *d);
 
-/* The row that holds the version of a stream, from the stream's key field (at `field`). */
-void stream_row(enum stream_id stream, const void *field, struct key *ret);
-/* "points:42" */
-struct slice stream_name(enum stream_id stream, const void *field, struct arena *arena);
+/*
+ * Streams are named after one thing or two: key points to the field that holds the first, key2 to that of the second
+ * (ignored by streams that have one).
+ */
+/* The row that holds the version of a stream. */
+void stream_row(enum stream_id stream, const void *key, const void *key2, struct key *ret);
+/* "points:42", "progress:42:daily" */
+struct slice stream_name(enum stream_id stream, const void *key, const void *key2, struct arena *arena);
 /* The version that the next event of a stream gets. */
-uint64_t next_version(struct decision *d, enum stream_id stream, const void *field);
+uint64_t next_version(struct decision *d, enum stream_id stream, const void *key, const void *key2);
 /* The command addresses this stream: expected_version and the reply's version are of it. */
-void decision_address(struct decision *d, enum stream_id stream, const void *field);
+void decision_address(struct decision *d, enum stream_id stream, const void *key, const void *key2);
 
 /* Users in an event's data, in field order, each once; at most max. Returns how many. */
 size_t event_users(enum event_type type, const void *data, int64_t *ret, size_t max);
@@ -132,12 +136,15 @@ struct method_def {
 	const struct record *(*result)(void); /* commands */
 	enum address address;
 	enum stream_id stream;
-	size_t key_offset;
+	size_t key_offset;  /* ADDRESS_FIELD: of the stream's key in the params */
+	size_t key2_offset; /* and of the second */
 	const char *errors; /* "a|b" */
 	const char *events;
 	const char *doc;
 };
 extern const struct method_def method_defs[N_METHODS];
+/* decision_address() from the params of a command with ADDRESS_FIELD. */
+void decision_address_params(struct decision *d, enum method_id m, const void *params);
 
 /*
  * Methods of that name; those of several kinds stand together, the default kind first.
@@ -166,12 +173,26 @@ enum timer_id {
 struct due {
 	enum timer_id timer;
 	int64_t at; /* due time */
-	int64_t id; /* of the entity */
+	int64_t id; /* of the entity; where that is a text, its due_hash() */
 };
 extern const char *const timer_names[N_TIMERS]; /* "timer.vip_expiry" */
 /* The earliest due entry; equal times: order of the timers, then id. now tells which still can act. */
 bool timers_next(struct state *s, int64_t now, struct due *ret);
 /* The commit of a due entry. Emits nothing when its condition no longer holds. */
 int decide_timer(struct decision *d, const struct due *due);
+/* Whether an event of this type can change what is due next. */
+bool event_moves_timers(enum event_type type);
+
+/*
+ * due_<timer>() finds the earliest entry that can still act, sets ret->at and ret->id and answers true;
+ * fire_<timer>() emits its events, or nothing when its condition no longer holds.
+ */
+#define TIMER(name, events, doc)                                                                                       \
+	bool due_##name(struct state *s, int64_t now, struct due *ret);                                                \
+	void fire_##name(struct decision *d, const struct due *due);
+#include "core/schema/all.def"
+int64_t due_hash(struct slice id);
+/* First row at or after `from` of a table keyed by (time, id); a time beyond MS_MAX is never due. */
+bool due_first(struct state *s, enum table_id table, int64_t from, struct due *ret);
 
 #endif

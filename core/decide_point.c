@@ -11,14 +11,6 @@ static void result_transaction(struct decision *d, size_t n, struct transaction 
 			return;
 }
 
-static int already(struct decision *d, const char *kind, int64_t id)
-{
-	err_set(d->err, E_ALREADY_EXISTS, "%s %" PRId64 " exists", kind, id);
-	err_detail_text(d->err, "kind", slice_str(kind));
-	err_detail_int(d->err, "id", id);
-	return E_ALREADY_EXISTS;
-}
-
 /* ---- the ledger ---- */
 
 /* Credits by hand that no multiplier touches, whatever was asked. */
@@ -173,13 +165,13 @@ int decide_level_create(struct decision *d, const struct level_create *p, struct
 	int rc;
 
 	if (find_level(d->state, p->level.id, &old))
-		return already(d, "level", p->level.id);
+		return err_exists(d->err, "level", p->level.id);
 	rc = between_neighbours(d, p->level.id, p->level.min_points);
 	if (rc == 0)
 		rc = lore_exists(d, p->level.unlocks_lore_id);
 	if (rc != 0)
 		return rc;
-	new.version = next_version(d, STREAM_level, &new.id);
+	new.version = next_version(d, STREAM_level, &new.id, NULL);
 	EMIT(d, point_level_created, .level = new);
 	find_level(d->state, p->level.id, &r->item);
 	return 0;
@@ -233,11 +225,9 @@ int decide_level_delete(struct decision *d, const struct level_delete *p, struct
 	(void)r;
 	if (!find_level(d->state, p->id, &old))
 		return err_missing(d->err, "level", p->id);
-	if (lowest_of_several(d, p->id)) {
-		err_set(d->err, E_IN_USE, "level %" PRId64 " is the lowest of several", p->id);
-		err_detail_text(d->err, "reason", SLICE_LIT("lowest_level"));
-		return E_IN_USE;
-	}
+	if (lowest_of_several(d, p->id))
+		return err_with(d->err, E_IN_USE, "reason", "lowest_level",
+				"level %" PRId64 " is the lowest of several", p->id);
 	EMIT(d, point_level_deleted, .id = p->id);
 	return 0;
 }
@@ -255,7 +245,7 @@ static int title_free(struct decision *d, struct slice title, uint64_t id)
 	struct id_ref taken;
 
 	if (get_reward_by_title(d->state, text_fold_name(title, d->arena), &taken) && taken.id != id)
-		return already(d, "reward", (int64_t)taken.id);
+		return err_exists(d->err, "reward", (int64_t)taken.id);
 	return 0;
 }
 
@@ -271,7 +261,7 @@ int decide_reward_create(struct decision *d, const struct reward_create *p, stru
 	new.id = totals.last_reward_id + 1;
 	new.version = 1;
 	new.created_at = new.updated_at = d->now;
-	decision_address(d, STREAM_reward, &new.id);
+	decision_address(d, STREAM_reward, &new.id, NULL);
 	EMIT(d, point_reward_created, .reward = new);
 	find_reward(d->state, new.id, &r->item);
 	return 0;
@@ -322,11 +312,9 @@ int decide_point_claim_reward(struct decision *d, const struct point_claim_rewar
 		return rc;
 	if (!find_reward(d->state, p->reward_id, &reward))
 		return err_missing(d->err, "reward", (int64_t)p->reward_id);
-	if (!reward.is_active) {
-		err_set(d->err, E_NOT_ACTIVE, "reward %" PRIu64 " is inactive", p->reward_id);
-		err_detail_text(d->err, "status", SLICE_LIT("inactive"));
-		return E_NOT_ACTIVE;
-	}
+	if (!reward.is_active)
+		return err_with(d->err, E_NOT_ACTIVE, "status", "inactive", "reward %" PRIu64 " is inactive",
+				p->reward_id);
 	find_balance(d->state, p->user_id, &b);
 	if (b.balance < reward.required_points) {
 		err_set(d->err, E_REQUIREMENTS_NOT_MET, "the balance is too low for reward %" PRIu64, p->reward_id);
@@ -334,7 +322,7 @@ int decide_point_claim_reward(struct decision *d, const struct point_claim_rewar
 		return E_REQUIREMENTS_NOT_MET;
 	}
 	if (get_claim(d->state, (uint64_t)p->user_id, p->reward_id, &claimed))
-		return already(d, "claim", (int64_t)p->reward_id);
+		return err_exists(d->err, "claim", (int64_t)p->reward_id);
 	EMIT(d, point_reward_claimed, .user_id = p->user_id, .reward_id = p->reward_id, .balance = b.balance);
 	return 0;
 }

@@ -5,8 +5,27 @@ const char *const timer_names[N_TIMERS] = {
 #include "core/schema/all.def"
 };
 
-/* First row of a table keyed by (time, id) at or after `from`; permanent VIPs stand at the far end. */
-static bool first_due(struct state *s, enum table_id table, int64_t from, int64_t *ret_at, int64_t *ret_id)
+static bool (*const find_due[N_TIMERS])(struct state *, int64_t, struct due *) = {
+#define TIMER(name, events, doc) [TIMER_##name] = due_##name,
+#include "core/schema/all.def"
+};
+
+static void (*const fire[N_TIMERS])(struct decision *, const struct due *) = {
+#define TIMER(name, events, doc) [TIMER_##name] = fire_##name,
+#include "core/schema/all.def"
+};
+
+int64_t due_hash(struct slice id)
+{
+	const uint8_t *p = id.base;
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+
+	for (size_t i = 0; i < id.len; i++)
+		h = (h ^ p[i]) * UINT64_C(1099511628211);
+	return (int64_t)(h >> 1);
+}
+
+bool due_first(struct state *s, enum table_id table, int64_t from, struct due *ret)
 {
 	struct state_cursor c;
 	struct key k;
@@ -23,68 +42,51 @@ static bool first_due(struct state *s, enum table_id table, int64_t from, int64_
 	}
 	state_cursor_close(&c);
 	if (found) {
-		*ret_at = (int64_t)at;
-		*ret_id = (int64_t)id;
+		ret->at = (int64_t)at;
+		ret->id = (int64_t)id;
 	}
 	return found;
 }
 
 bool timers_next(struct state *s, int64_t now, struct due *ret)
 {
-	int64_t lead = setting_int(s, SETTING_vip_reminder_hours) * 3600000;
-	struct due found[N_TIMERS];
-	size_t n = 0;
+	bool any = false;
 
-	/* a reminder only acts while VIP runs */
-	if (first_due(s, T_user_to_remind, now + 1, &found[n].at, &found[n].id)) {
-		found[n].at -= lead;
-		found[n++].timer = TIMER_vip_reminder;
+	for (int i = 0; i < N_TIMERS; i++) {
+		struct due found = { .timer = (enum timer_id)i };
+
+		if (!find_due[i](s, now, &found) || (any && found.at >= ret->at))
+			continue;
+		*ret = found;
+		any = true;
 	}
-	if (first_due(s, T_user_by_vip, 0, &found[n].at, &found[n].id))
-		found[n++].timer = TIMER_vip_expiry;
-	if (n == 0)
-		return false;
-	*ret = found[0];
-	for (size_t i = 1; i < n; i++)
-		if (found[i].at < ret->at)
-			*ret = found[i];
-	return true;
-}
-
-static void remind(struct decision *d, const struct due *due)
-{
-	struct user u;
-
-	if (!find_user(d->state, due->id, &u) || !u.has_vip_expires_at || u.vip_expires_at <= d->now ||
-	    u.has_vip_reminded_at)
-		return;
-	EMIT(d, user_vip_reminder_due, .user_id = u.id, .vip_expires_at = u.vip_expires_at, .due_at = due->at);
-}
-
-static void expire(struct decision *d, const struct due *due)
-{
-	uint64_t *ids = arena_take(d->arena, (VIP_OPEN_MAX + 1) * sizeof(*ids));
-	struct user u;
-	size_t n;
-
-	if (ids == NULL || !find_user(d->state, due->id, &u) || !u.has_vip_expires_at || u.vip_expires_at > d->now)
-		return;
-	n = vip_open_ids(d->state, u.id, ids);
-	EMIT(d, user_vip_expired, .user_id = u.id, .grant_ids = { ids, n }, .expired_at = u.vip_expires_at,
-	     .due_at = due->at, .role = u.is_admin ? SLICE_LIT("admin") : SLICE_LIT("free"));
+	return any;
 }
 
 int decide_timer(struct decision *d, const struct due *due)
 {
-	switch (due->timer) {
-	case TIMER_vip_reminder:
-		remind(d, due);
-		break;
-	case TIMER_vip_expiry:
-		expire(d, due);
-		break;
-	case N_TIMERS:
-		assert(!"no such timer");
-	}
+	fire[due->timer](d, due);
 	return settle(d);
+}
+
+/* What comes with each message, credit or bid moves no due time, and asking all timers anew is not free. */
+bool event_moves_timers(enum event_type type)
+{
+	switch (event_defs[type].stream) {
+	case STREAM_points:
+		return false;
+	default:
+		break;
+	}
+	switch (type) {
+	case EV_user_created:
+	case EV_user_updated:
+	case EV_user_activity_recorded:
+	case EV_user_checked_in:
+	case EV_user_gift_claimed:
+	case EV_user_level_changed:
+		return false;
+	default:
+		return true;
+	}
 }

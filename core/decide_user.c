@@ -37,12 +37,8 @@ int decide_user_create(struct decision *d, const struct user_create *p, struct u
 	int rc;
 
 	if (known && !old.deleted) {
-		if (slice_is(p->if_exists, "error")) {
-			err_set(d->err, E_ALREADY_EXISTS, "user %" PRId64 " exists", p->user.id);
-			err_detail_text(d->err, "kind", SLICE_LIT("user"));
-			err_detail_int(d->err, "id", p->user.id);
-			return E_ALREADY_EXISTS;
-		}
+		if (slice_is(p->if_exists, "error"))
+			return err_exists(d->err, "user", p->user.id);
 		user_item(d, p->user.id, &r->item);
 		return 0;
 	}
@@ -51,7 +47,7 @@ int decide_user_create(struct decision *d, const struct user_create *p, struct u
 		return rc;
 	ev.user.role = ev.user.is_admin ? SLICE_LIT("admin") : SLICE_LIT("free");
 	ev.user.created_at = ev.user.updated_at = d->now;
-	ev.user.version = next_version(d, STREAM_user, &p->user.id);
+	ev.user.version = next_version(d, STREAM_user, &p->user.id, NULL);
 	ev.revived = known;
 	emit(d, EV_user_created, &ev);
 	user_item(d, p->user.id, &r->item);
@@ -76,14 +72,6 @@ static int update_profile(struct decision *d, const struct user_update *p, const
 	return 0;
 }
 
-/* Check-in days are counted in the bot's time zone, activity days in UTC. */
-static int64_t local_day(struct decision *d, int64_t at)
-{
-	int64_t shifted = at + setting_int(d->state, SETTING_time_utc_offset_minutes) * 60000;
-
-	return shifted >= 0 ? shifted / DAY_MS : -((-shifted + DAY_MS - 1) / DAY_MS);
-}
-
 static int update_stats(struct decision *d, const struct user_update *p)
 {
 	struct user_stats old = { 0 }, new;
@@ -105,7 +93,7 @@ static int update_stats(struct decision *d, const struct user_update *p)
 	record_merge(record_user_stats(), &new, patch, given);
 	if (GIVEN(given, user_stats, last_checkin_at)) {
 		new.has_checkin_day = new.has_last_checkin_at;
-		new.checkin_day = new.has_last_checkin_at ? local_day(d, new.last_checkin_at) : 0;
+		new.checkin_day = new.has_last_checkin_at ? local_day(d->state, new.last_checkin_at) : 0;
 	}
 	if (GIVEN(given, user_stats, last_activity_at)) {
 		new.has_active_day = true;
@@ -142,11 +130,8 @@ int decide_user_delete(struct decision *d, const struct user_delete *p, struct n
 	if (rc != 0)
 		return rc;
 	find_balance(d->state, p->id, &b);
-	if (b.held > 0) {
-		err_set(d->err, E_IN_USE, "user %" PRId64 " holds points", p->id);
-		err_detail_text(d->err, "reason", SLICE_LIT("held_points"));
-		return E_IN_USE;
-	}
+	if (b.held > 0)
+		return err_with(d->err, E_IN_USE, "reason", "held_points", "user %" PRId64 " holds points", p->id);
 	if (b.balance > 0)
 		rc = debit(d, &b, b.balance, SLICE_LIT("user_deleted"), SLICE_LIT(""), 0, SLICE_NULL);
 	if (rc == 0)
@@ -255,11 +240,8 @@ int decide_user_revoke_vip(struct decision *d, const struct user_revoke_vip *p, 
 			   (q.v[i].source_id.base != NULL && slice_eq(p->source_id, q.v[i].source_id)));
 		any |= drop[i];
 	}
-	if (!any) {
-		err_set(d->err, E_NOT_ACTIVE, "no VIP to revoke");
-		err_detail_text(d->err, "status", SLICE_LIT("none"));
-		return E_NOT_ACTIVE;
-	}
+	if (!any)
+		return err_with(d->err, E_NOT_ACTIVE, "status", "none", "no VIP to revoke");
 	revoke(d, &u, &q, drop);
 	rc = settle(d);
 	user_item(d, p->user_id, &u);
@@ -327,13 +309,6 @@ int decide_user_record_activity(struct decision *d, const struct user_record_act
 	return rc;
 }
 
-static int too_early(struct decision *d, int64_t retry_at)
-{
-	err_set(d->err, E_COOLDOWN, "too early");
-	err_detail_int(d->err, "retry_at", retry_at);
-	return E_COOLDOWN;
-}
-
 /* The start of the local day after `day`, in UTC. */
 static int64_t day_after(struct decision *d, int64_t day)
 {
@@ -342,7 +317,7 @@ static int64_t day_after(struct decision *d, int64_t day)
 
 int decide_user_checkin(struct decision *d, const struct user_checkin *p, struct user_checkin_result *r)
 {
-	int64_t day = local_day(d, d->now), streak, level;
+	int64_t day = local_day(d->state, d->now), streak, level;
 	struct user_stats stats = { 0 };
 	struct user u;
 	int rc;
@@ -374,11 +349,8 @@ int decide_user_claim_gift(struct decision *d, const struct user_claim_gift *p, 
 	int64_t level;
 	int rc;
 
-	if (!setting_int(d->state, SETTING_daily_gift_enabled)) {
-		err_set(d->err, E_FORBIDDEN, "the daily gift is switched off");
-		err_detail_text(d->err, "reason", SLICE_LIT("disabled"));
-		return E_FORBIDDEN;
-	}
+	if (!setting_int(d->state, SETTING_daily_gift_enabled))
+		return err_with(d->err, E_FORBIDDEN, "reason", "disabled", "the daily gift is switched off");
 	ensure_user(d, p->user_id);
 	get_user_stats(d->state, (uint64_t)p->user_id, &stats);
 	if (stats.has_last_daily_gift_at && d->now < stats.last_daily_gift_at + DAY_MS)
@@ -389,4 +361,45 @@ int decide_user_claim_gift(struct decision *d, const struct user_claim_gift *p, 
 	r->balance = balance_of(d, p->user_id, &level);
 	r->next_at = d->now + DAY_MS;
 	return rc;
+}
+
+/* ---- timers ---- */
+
+/* A reminder only acts while VIP runs. */
+bool due_vip_reminder(struct state *s, int64_t now, struct due *ret)
+{
+	if (!due_first(s, T_user_to_remind, now + 1, ret))
+		return false;
+	ret->at -= setting_int(s, SETTING_vip_reminder_hours) * 3600000;
+	return true;
+}
+
+void fire_vip_reminder(struct decision *d, const struct due *due)
+{
+	struct user u;
+
+	if (!find_user(d->state, due->id, &u) || !u.has_vip_expires_at || u.vip_expires_at <= d->now ||
+	    u.has_vip_reminded_at)
+		return;
+	EMIT(d, user_vip_reminder_due, .user_id = u.id, .vip_expires_at = u.vip_expires_at, .due_at = due->at);
+}
+
+/* Permanent VIPs stand at the far end of the table, beyond any time. */
+bool due_vip_expiry(struct state *s, int64_t now, struct due *ret)
+{
+	(void)now;
+	return due_first(s, T_user_by_vip, 0, ret);
+}
+
+void fire_vip_expiry(struct decision *d, const struct due *due)
+{
+	uint64_t *ids = arena_take(d->arena, (VIP_OPEN_MAX + 1) * sizeof(*ids));
+	struct user u;
+	size_t n;
+
+	if (ids == NULL || !find_user(d->state, due->id, &u) || !u.has_vip_expires_at || u.vip_expires_at > d->now)
+		return;
+	n = vip_open_ids(d->state, u.id, ids);
+	EMIT(d, user_vip_expired, .user_id = u.id, .grant_ids = { ids, n }, .expired_at = u.vip_expires_at,
+	     .due_at = due->at, .role = u.is_admin ? SLICE_LIT("admin") : SLICE_LIT("free"));
 }

@@ -84,6 +84,33 @@ int err_missing_text(struct err *err, const char *kind, struct slice id)
 	return E_NOT_FOUND;
 }
 
+int err_exists(struct err *err, const char *kind, int64_t id)
+{
+	err_set(err, E_ALREADY_EXISTS, "%s %" PRId64 " exists", kind, id);
+	err_detail_text(err, "kind", slice_str(kind));
+	err_detail_int(err, "id", id);
+	return E_ALREADY_EXISTS;
+}
+
+int err_exists_text(struct err *err, const char *kind, struct slice id)
+{
+	err_set(err, E_ALREADY_EXISTS, "%s \"%.*s\" exists", kind, SLICE_FMT(id));
+	err_detail_text(err, "kind", slice_str(kind));
+	err_detail_text(err, "id", id);
+	return E_ALREADY_EXISTS;
+}
+
+int err_with(struct err *err, enum err_code code, const char *detail, const char *value, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	set_text(err, code, fmt, ap);
+	va_end(ap);
+	err_detail_text(err, detail, slice_str(value));
+	return (int)code;
+}
+
 int err_wrap(struct err *err, const char *fmt, ...)
 {
 	char what[sizeof(err->text)], inner[sizeof(err->text)];

@@ -65,6 +65,12 @@ int err_field(struct err *err, const char *field, const char *fmt, ...) __attrib
 /* not_found: details.kind and details.id. */
 int err_missing(struct err *err, const char *kind, int64_t id);
 int err_missing_text(struct err *err, const char *kind, struct slice id);
+/* already_exists: details.kind and details.id. */
+int err_exists(struct err *err, const char *kind, int64_t id);
+int err_exists_text(struct err *err, const char *kind, struct slice id);
+/* Any code, with one detail: in_use and forbidden have a `reason`, not_active and already_processed a `status`. */
+int err_with(struct err *err, enum err_code code, const char *detail, const char *value, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
 /* Puts "what: " before the text, for context on the way up. Returns err->code. */
 int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

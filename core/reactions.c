@@ -2,6 +2,11 @@
 
 #include "core/rules.h"
 
+/*
+ * The table at the end says what runs after what. A reaction lives with the aggregate whose events it emits
+ * (core/decide_<aggregate>.c); those that pay and raise levels are here.
+ */
+
 /* R1: after a credit the level is the highest whose points the balance reaches; it never falls. */
 static void level_rises(struct decision *d, const struct event *ev)
 {
@@ -13,12 +18,6 @@ static void level_rises(struct decision *d, const struct event *ev)
 		return;
 	EMIT(d, user_level_changed, .user_id = p->user_id, .from = b.level, .to = l.id, .balance = b.balance,
 	     .level_name = l.name, .reward = l.reward);
-}
-
-static void pay(struct decision *d, const struct credit *c)
-{
-	if (credit(d, c) != 0)
-		d->failed = true;
 }
 
 /* R5: activity is paid. */
@@ -37,36 +36,38 @@ static void activity_pays(struct decision *d, const struct event *ev)
 
 	for (size_t i = 0; i < sizeof(tariff) / sizeof(tariff[0]); i++)
 		if (slice_is(p->action, tariff[i].action))
-			pay(d, &(struct credit){ .user_id = p->user_id,
-						 .base = setting_int(d->state, tariff[i].base),
-						 .source = slice_str(tariff[i].source),
-						 .multiplied = true,
-						 .ref = p->has_channel_id ? make_ref(d->arena, "channel", p->channel_id)
-									  : SLICE_NULL });
+			credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
+							    .base = setting_int(d->state, tariff[i].base),
+							    .source = slice_str(tariff[i].source),
+							    .multiplied = true,
+							    .ref = p->has_channel_id ? make_ref(d->arena, "channel",
+												p->channel_id)
+										     : SLICE_NULL });
 }
 
 static void checkin_pays(struct decision *d, const struct event *ev)
 {
 	const struct user_checked_in *p = ev->data;
 
-	pay(d, &(struct credit){ .user_id = p->user_id,
-				 .base = setting_int(d->state, SETTING_points_checkin),
-				 .source = SLICE_LIT("checkin"),
-				 .multiplied = true });
+	credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
+					    .base = setting_int(d->state, SETTING_points_checkin),
+					    .source = SLICE_LIT("checkin"),
+					    .multiplied = true });
 	if (p->streak % 7 == 0)
-		pay(d, &(struct credit){ .user_id = p->user_id,
-					 .base = setting_int(d->state, SETTING_points_checkin_weekly),
-					 .source = SLICE_LIT("checkin_weekly"),
-					 .multiplied = true });
+		credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
+						    .base = setting_int(d->state, SETTING_points_checkin_weekly),
+						    .source = SLICE_LIT("checkin_weekly"),
+						    .multiplied = true });
 }
 
 static void gift_pays(struct decision *d, const struct event *ev)
 {
 	const struct user_gift_claimed *p = ev->data;
 
-	pay(d,
-	    &(struct credit){
-		    .user_id = p->user_id, .base = p->points, .source = SLICE_LIT("daily_gift"), .multiplied = true });
+	credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
+					    .base = p->points,
+					    .source = SLICE_LIT("daily_gift"),
+					    .multiplied = true });
 }
 
 /* By rule number. R16 needs no row: the events of VIP carry the role that follows. */

@@ -9,4 +9,6 @@
  */
 void react(struct decision *d, const struct event *ev);
 
+/* Reactions of the aggregates, by the file they are in. */
+
 #endif

@@ -66,13 +66,19 @@ const struct state_table state_tables[N_TABLES] = {
 };
 
 const struct stream_def stream_defs[N_STREAMS] = {
-#define STREAM(n, prefix, KIND, table) [STREAM_##n] = { prefix, STREAM_KEY_##KIND, T_##table },
+#define STREAM(n, prefix, KIND, table) [STREAM_##n] = { prefix, STREAM_KEY_##KIND, STREAM_KEY_NONE, T_##table },
+#define STREAM2(n, prefix, KIND, KIND2, table)                                                                         \
+	[STREAM_##n] = { prefix, STREAM_KEY_##KIND, STREAM_KEY_##KIND2, T_##table },
 #include "core/schema/all.def"
 };
 
 const struct event_def event_defs[N_EVENTS] = {
 #define EVENT(tag, rec, wire, stream, path, doc)                                                                       \
-	[EV_##rec] = { tag, wire, record_##rec, STREAM_##stream, offsetof(struct rec, path), doc },
+	[EV_##rec] = { tag, wire, record_##rec, STREAM_##stream, offsetof(struct rec, path), 0, doc },
+#define EVENT2(tag, rec, wire, stream, path, path2, doc)                                                               \
+	[EV_##rec] = {                                                                                                 \
+		tag, wire, record_##rec, STREAM_##stream, offsetof(struct rec, path), offsetof(struct rec, path2), doc \
+	},
 #include "core/schema/all.def"
 };
 
@@ -83,6 +89,7 @@ enum event_type event_by_tag(uint8_t tag)
 #define EVENT(tag, rec, wire, stream, path, doc)                                                                       \
 	case tag:                                                                                                      \
 		return EV_##rec;
+#define EVENT2(tag, rec, wire, stream, path, path2, doc) EVENT(tag, rec, wire, stream, path, doc)
 #include "core/schema/all.def"
 	default:
 		return N_EVENTS;
@@ -150,19 +157,32 @@ bool key_take_U64(struct slice *k, uint64_t *ret)
 	return true;
 }
 
-bool key_take_TEXT(struct slice *k, char *to, size_t cap, struct slice *ret)
+bool key_take_VAR(struct slice *k, uint64_t *ret)
 {
 	const uint8_t *p = k->base;
+	uint64_t v = 0;
+
+	if (k->len == 0 || p[0] > 8 || k->len <= p[0])
+		return false;
+	for (unsigned i = 1; i <= p[0]; i++)
+		v = v << 8 | p[i];
+	*ret = v;
+	*k = slice_of(p + 1 + p[0], k->len - 1 - p[0]);
+	return true;
+}
+
+bool key_take_TEXT(struct slice *k, struct arena *arena, struct slice *ret)
+{
+	const uint8_t *p = k->base;
+	char *to = arena_take(arena, k->len);
 	size_t n = 0;
 
-	for (size_t i = 0; i + 1 < k->len; i++) {
+	for (size_t i = 0; to != NULL && i + 1 < k->len; i++) {
 		if (p[i] == 0 && p[i + 1] == 0) {
 			*k = slice_of(p + i + 2, k->len - i - 2);
 			*ret = slice_of(to, n);
 			return true;
 		}
-		if (n == cap)
-			return false;
 		to[n++] = (char)p[i];
 		if (p[i] == 0)
 			i++;
@@ -229,6 +249,15 @@ uint64_t row_version(struct state *s, enum table_id t, const struct key *k)
 #define PUT_KEY2(k1, n1, k2, n2) PUT_KEY1(k1, n1) key_put_##k2(ret, n2);
 #define PUT_KEY3(k1, n1, k2, n2, k3, n3) PUT_KEY2(k1, n1, k2, n2) key_put_##k3(ret, n3);
 #define PUT_KEY4(k1, n1, k2, n2, k3, n3, k4, n4) PUT_KEY3(k1, n1, k2, n2, k3, n3) key_put_##k4(ret, n4);
+#define TAKE_U64(n) key_take_U64(&row_key, n)
+#define TAKE_I64(n) key_take_I64(&row_key, n)
+#define TAKE_DESC(n) key_take_DESC(&row_key, n)
+#define TAKE_VAR(n) key_take_VAR(&row_key, n)
+#define TAKE_TEXT(n) key_take_TEXT(&row_key, arena, n)
+#define TAKE_KEY1(k1, n1) TAKE_##k1(n1)
+#define TAKE_KEY2(k1, n1, k2, n2) TAKE_KEY1(k1, n1) && TAKE_##k2(n2)
+#define TAKE_KEY3(k1, n1, k2, n2, k3, n3) TAKE_KEY2(k1, n1, k2, n2) && TAKE_##k3(n3)
+#define TAKE_KEY4(k1, n1, k2, n2, k3, n3, k4, n4) TAKE_KEY3(k1, n1, k2, n2, k3, n3) && TAKE_##k4(n4)
 #define NAMES_KEY1(k1, n1) n1
 #define NAMES_KEY2(k1, n1, k2, n2) n1, n2
 #define NAMES_KEY3(k1, n1, k2, n2, k3, n3) n1, n2, n3
@@ -239,6 +268,11 @@ uint64_t row_version(struct state *s, enum table_id t, const struct key *k)
 	{                                                                                                              \
 		key_begin(ret);                                                                                        \
 		PUT_##KEYS                                                                                             \
+	}                                                                                                              \
+	bool take_##name(struct slice row_key, struct arena *arena, PTRS_##KEYS)                                       \
+	{                                                                                                              \
+		(void)arena;                                                                                           \
+		return TAKE_##KEYS && row_key.len == 0;                                                                \
 	}                                                                                                              \
 	bool has_##name(struct state *s, PARAMS_##KEYS)                                                                \
 	{                                                                                                              \
@@ -282,3 +316,48 @@ uint64_t row_version(struct state *s, enum table_id t, const struct key *k)
 	}
 #define TABLE_COUNTED TABLE_SET
 #include "core/schema/all.def"
+
+/* ---- walking rows ---- */
+
+bool key_behind(const struct key *prefix, struct key *ret)
+{
+	*ret = *prefix;
+	while (ret->len > 0 && ret->bytes[ret->len - 1] == 0xff)
+		ret->len--;
+	if (ret->len == 0)
+		return false;
+	ret->bytes[ret->len - 1]++;
+	return true;
+}
+
+void row_walk_begin(struct row_walk *w, struct state *s, enum table_id t, const struct key *prefix, bool desc)
+{
+	w->prefix = *prefix;
+	w->desc = desc;
+	w->started = false;
+	state_cursor_open(&w->cursor, s, t);
+}
+
+bool row_walk_next(struct row_walk *w)
+{
+	struct key behind;
+	bool more;
+
+	if (w->started) {
+		more = w->desc ? state_cursor_prev(&w->cursor) : state_cursor_next(&w->cursor);
+	} else if (w->desc) {
+		key_behind(&w->prefix, &behind);
+		more = state_cursor_seek_before(&w->cursor, key_slice(&behind));
+	} else {
+		more = state_cursor_seek(&w->cursor, key_slice(&w->prefix));
+	}
+	w->started = true;
+	w->key = w->cursor.key;
+	w->value = w->cursor.value;
+	return more && slice_starts(w->key, key_slice(&w->prefix));
+}
+
+void row_walk_end(struct row_walk *w)
+{
+	state_cursor_close(&w->cursor);
+}

@@ -80,6 +80,7 @@ extern const struct projection_def projection_defs[N_PROJECTIONS];
 /* How a stream is named after its instance, and which row holds its version (as first field). */
 enum stream_key { STREAM_KEY_NONE, STREAM_KEY_UID, STREAM_KEY_INT, STREAM_KEY_U64, STREAM_KEY_CID, STREAM_KEY_KEY };
 #define STREAM(name, prefix, KIND, table) STREAM_##name,
+#define STREAM2(name, prefix, KIND, KIND2, table) STREAM_##name,
 enum stream_id {
 #include "core/schema/all.def"
 	N_STREAMS
@@ -87,11 +88,13 @@ enum stream_id {
 struct stream_def {
 	const char *prefix;
 	enum stream_key key;
+	enum stream_key key2; /* STREAM_KEY_NONE: named after one thing */
 	enum table_id table;
 };
 extern const struct stream_def stream_defs[N_STREAMS];
 
 #define EVENT(tag, rec, wire, stream, path, doc) EV_##rec,
+#define EVENT2(tag, rec, wire, stream, path, path2, doc) EV_##rec,
 enum event_type {
 #include "core/schema/all.def"
 	N_EVENTS
@@ -101,7 +104,8 @@ struct event_def {
 	const char *name;
 	const struct record *(*record)(void);
 	enum stream_id stream;
-	size_t key_offset; /* of the stream's key in the record */
+	size_t key_offset;  /* of the stream's key in the record */
+	size_t key2_offset; /* of the second, when the stream has two */
 	const char *doc;
 };
 extern const struct event_def event_defs[N_EVENTS];
@@ -178,8 +182,9 @@ static inline bool key_take_DESC(struct slice *k, int64_t *ret)
 	*ret = (int64_t)~u;
 	return true;
 }
-/* Unescaped into buf, at most cap bytes. */
-bool key_take_TEXT(struct slice *k, char *buf, size_t cap, struct slice *ret);
+bool key_take_VAR(struct slice *k, uint64_t *ret);
+/* Unescaped into the arena. */
+bool key_take_TEXT(struct slice *k, struct arena *arena, struct slice *ret);
 
 /* A row that does not decode is damage: the state fails. */
 bool row_get(struct state *s, enum table_id t, const struct key *k, void *ret_row);
@@ -188,8 +193,9 @@ void row_put(struct state *s, enum table_id t, const struct key *k, const void *
 uint64_t row_version(struct state *s, enum table_id t, const struct key *k);
 
 /*
- * For each table: key_<table>(parts), has_, get_, put_, del_<table>(state, parts, ...). A prefix of the
- * parts is made with key_begin() and key_put_*().
+ * For each table: key_<table>(parts), has_, get_, put_, del_<table>(state, parts, ...), and
+ * take_<table>(key, arena, pointers to the parts), which reads a row's key back; false: it is no such key. Texts
+ * are put into the arena. A prefix of the parts is made with key_begin() and key_put_*().
  */
 static inline struct key *key_begin(struct key *k)
 {
@@ -205,8 +211,14 @@ static inline struct key *key_begin(struct key *k)
 #define PARAMS_KEY3(k1, n1, k2, n2, k3, n3) key_##k1 n1, key_##k2 n2, key_##k3 n3
 #define PARAMS_KEY4(k1, n1, k2, n2, k3, n3, k4, n4) key_##k1 n1, key_##k2 n2, key_##k3 n3, key_##k4 n4
 
+#define PTRS_KEY1(k1, n1) key_##k1 *n1
+#define PTRS_KEY2(k1, n1, k2, n2) key_##k1 *n1, key_##k2 *n2
+#define PTRS_KEY3(k1, n1, k2, n2, k3, n3) key_##k1 *n1, key_##k2 *n2, key_##k3 *n3
+#define PTRS_KEY4(k1, n1, k2, n2, k3, n3, k4, n4) key_##k1 *n1, key_##k2 *n2, key_##k3 *n3, key_##k4 *n4
+
 #define TABLE_ANY(name, KEYS)                                                                                          \
 	void key_##name(struct key *ret, PARAMS_##KEYS);                                                               \
+	bool take_##name(struct slice row_key, struct arena *arena, PTRS_##KEYS);                                      \
 	bool has_##name(struct state *s, PARAMS_##KEYS);                                                               \
 	void del_##name(struct state *s, PARAMS_##KEYS);
 #define TABLE(name, projection, KEYS, rec, doc)                                                                        \
@@ -219,5 +231,30 @@ static inline struct key *key_begin(struct key *k)
 #define TABLE_COUNTED TABLE_SET
 #include "core/schema/all.def"
 #undef TABLE_ANY
+
+/* ---- walking rows ---- */
+
+/*
+ * The rows of a table whose keys begin with a prefix (a key without parts: all), in order or backwards:
+ *
+ *   row_walk_begin(&w, s, T_claim_by_reward, &prefix, false);
+ *   while (row_walk_next(&w))
+ *           ... w.key, w.value ...
+ *   row_walk_end(&w);
+ *
+ * Rows may be put and deleted meanwhile.
+ */
+struct row_walk {
+	struct state_cursor cursor;
+	struct key prefix;
+	bool desc;
+	bool started;
+	struct slice key, value; /* of the row it stands on */
+};
+void row_walk_begin(struct row_walk *w, struct state *s, enum table_id t, const struct key *prefix, bool desc);
+bool row_walk_next(struct row_walk *w);
+void row_walk_end(struct row_walk *w);
+/* The first key behind all that begin with prefix; false: there is none, so that the end of the table is meant. */
+bool key_behind(const struct key *prefix, struct key *ret);
 
 #endif

@@ -2,6 +2,20 @@
 
 #include <inttypes.h>
 
+int64_t local_day(struct state *s, int64_t at)
+{
+	int64_t shifted = at + setting_int(s, SETTING_time_utc_offset_minutes) * 60000;
+
+	return shifted >= 0 ? shifted / DAY_MS : -((-shifted + DAY_MS - 1) / DAY_MS);
+}
+
+int too_early(struct decision *d, int64_t retry_at)
+{
+	err_set(d->err, E_COOLDOWN, "too early");
+	err_detail_int(d->err, "retry_at", retry_at);
+	return E_COOLDOWN;
+}
+
 /* ---- users ---- */
 
 bool find_user(struct state *s, int64_t id, struct user *ret)
@@ -31,7 +45,7 @@ void ensure_user(struct decision *d, int64_t id)
 	record_defaults(record_user_created(), &ev);
 	ev.user.id = id;
 	ev.user.created_at = ev.user.updated_at = d->now;
-	ev.user.version = next_version(d, STREAM_user, &id);
+	ev.user.version = next_version(d, STREAM_user, &id, NULL);
 	ev.auto_created = true;
 	ev.revived = get_user(d->state, (uint64_t)id, &old);
 	emit(d, EV_user_created, &ev);
@@ -60,9 +74,8 @@ int access_gate(struct decision *d, enum setting gate, const struct user *u)
 
 	if (role_rank(role_of(u, d->now)) >= role_rank(lowest))
 		return 0;
-	err_set(d->err, E_FORBIDDEN, "open to role %.*s and above", SLICE_FMT(lowest));
-	err_detail_text(d->err, "reason", slice_str(setting_defs[gate].key));
-	return E_FORBIDDEN;
+	return err_with(d->err, E_FORBIDDEN, "reason", setting_defs[gate].key, "open to role %.*s and above",
+			SLICE_FMT(lowest));
 }
 
 /* ---- points ---- */
@@ -108,6 +121,12 @@ int credit(struct decision *d, const struct credit *c)
 	     .description = c->description.base ? c->description : SLICE_LIT(""),
 	     .has_counterparty_id = c->counterparty_id != 0, .counterparty_id = c->counterparty_id, .ref = c->ref);
 	return 0;
+}
+
+void credit_by_rule(struct decision *d, const struct credit *c)
+{
+	if (credit(d, c) != 0)
+		d->failed = true;
 }
 
 int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
@@ -224,10 +243,19 @@ struct gains gains_of(struct decision *d, int64_t user_id)
 	struct gains g = { 0 };
 
 	for (size_t i = d->command_first; i < d->n_events; i++) {
-		const struct point_credited *p = d->events[i].data;
+		const struct event *ev = &d->events[i];
 
-		if (d->events[i].type == EV_point_credited && p->user_id == user_id)
-			g.points += p->amount;
+		switch (ev->type) {
+		case EV_point_credited: {
+			const struct point_credited *p = ev->data;
+
+			if (p->user_id == user_id)
+				g.points += p->amount;
+			break;
+		}
+		default:
+			break;
+		}
 	}
 	return g;
 }
@@ -236,22 +264,18 @@ struct gains gains_of(struct decision *d, int64_t user_id)
 
 size_t vip_open_ids(struct state *s, int64_t user_id, uint64_t ret[VIP_OPEN_MAX + 1])
 {
-	struct state_cursor c;
+	struct row_walk w;
 	struct key k;
 	size_t n = 0;
-	bool more;
 
 	key_put_U64(key_begin(&k), (uint64_t)user_id);
-	state_cursor_open(&c, s, T_vip_open);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more && n <= VIP_OPEN_MAX; more = state_cursor_next(&c)) {
-		struct slice row = c.key;
+	row_walk_begin(&w, s, T_vip_open, &k, false);
+	while (n <= VIP_OPEN_MAX && row_walk_next(&w)) {
 		uint64_t owner;
 
-		if (!key_take_U64(&row, &owner) || owner != (uint64_t)user_id || !key_take_U64(&row, &ret[n]))
-			break;
-		n++;
+		n += take_vip_open(w.key, s->arena, &owner, &ret[n]);
 	}
-	state_cursor_close(&c);
+	row_walk_end(&w);
 	return n;
 }
 

@@ -21,6 +21,12 @@ static inline int64_t counter_up(int64_t n)
 	return n < COUNTER_MAX ? n + 1 : n;
 }
 
+/* Check-ins and missions count days in the bot's time zone (time.utc_offset_minutes), all else in UTC. */
+int64_t local_day(struct state *s, int64_t at);
+
+/* E_COOLDOWN, with the time at which it may be tried again. */
+int too_early(struct decision *d, int64_t retry_at);
+
 /* ---- users ---- */
 
 /* False: unknown or deleted. */
@@ -50,6 +56,8 @@ struct credit {
 };
 /* E_LIMIT_EXCEEDED at a ceiling. The user exists, else nothing happens. */
 int credit(struct decision *d, const struct credit *c);
+/* The same for reactions: a ceiling makes the decision fail. */
+void credit_by_rule(struct decision *d, const struct credit *c);
 /* E_INSUFFICIENT_POINTS when less is available. amount > 0. */
 int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
 	  int64_t counterparty_id, struct slice ref);

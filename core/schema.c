@@ -31,7 +31,7 @@ static inline bool is_text(uint8_t kind)
 	return kind >= KIND_TEXT;
 }
 
-static size_t kind_size(uint8_t kind)
+size_t kind_size(uint8_t kind)
 {
 	switch ((enum kind)kind) {
 	case KIND_BOOL:
@@ -298,18 +298,63 @@ static void put_name(struct buf *b, const struct field *f)
 	b->len += 1u + f->name_len;
 }
 
-/* A stored value of this field as the wire shows it. */
-static void put_wire_stored(struct buf *b, const struct field *f, struct mp *m)
+static void put_wire_stored(struct buf *b, const struct field *f, struct mp *m);
+
+static void put_wire_as_it_is(struct buf *b, struct mp *m)
 {
 	struct slice raw;
-	int64_t v;
 
-	if (f->shape == SHAPE_SCALAR && f->kind == KIND_PTS && mp_peek(m) == MP_INT && mp_int(m, &v))
-		mp_put_points(b, v);
-	else if (mp_raw(m, VALUE_DEPTH, &raw))
+	if (mp_raw(m, VALUE_DEPTH, &raw))
 		buf_append(b, raw.base, raw.len);
 	else
 		mp_put_nil(b);
+}
+
+/* A stored record: an array of its fields, of which those added later may be missing. */
+static void put_wire_stored_record(struct buf *b, const struct record *r, struct mp *m)
+{
+	struct mp none = mp_of(SLICE_LIT("\xc0"));
+	uint32_t n;
+
+	if (mp_peek(m) != MP_ARRAY || !mp_array(m, &n)) {
+		put_wire_as_it_is(b, m);
+		return;
+	}
+	mp_put_map(b, record_wire_count(r));
+	for (unsigned i = 0; i < r->n_fields; i++) {
+		const struct field *f = &r->fields[i];
+		struct mp nil = none;
+		struct mp *from = n > 0 && !(f->flags & FIELD_DERIVED) ? m : &nil;
+
+		n -= from == m;
+		if (f->flags & FIELD_HIDDEN) {
+			mp_skip(from, VALUE_DEPTH);
+		} else {
+			put_name(b, f);
+			put_wire_stored(b, f, from);
+		}
+	}
+	while (n-- > 0)
+		mp_skip(m, VALUE_DEPTH);
+}
+
+/* A stored value of this field as the wire shows it. */
+static void put_wire_stored(struct buf *b, const struct field *f, struct mp *m)
+{
+	uint32_t n;
+	int64_t v;
+
+	if (f->shape == SHAPE_SCALAR && f->kind == KIND_PTS && mp_peek(m) == MP_INT && mp_int(m, &v)) {
+		mp_put_points(b, v);
+	} else if (f->shape == SHAPE_NEST) {
+		put_wire_stored_record(b, f->sub(), m);
+	} else if (f->shape == SHAPE_LIST_OF && mp_peek(m) == MP_ARRAY && mp_array(m, &n)) {
+		mp_put_array(b, n);
+		while (n-- > 0)
+			put_wire_stored_record(b, f->sub(), m);
+	} else {
+		put_wire_as_it_is(b, m);
+	}
 }
 
 static void put_wire_changes(struct buf *b, const struct field *f, struct slice packed)
@@ -340,7 +385,7 @@ static void put_wire_changes(struct buf *b, const struct field *f, struct slice 
 	}
 }
 
-static void put_wire_scalar(struct buf *b, uint8_t kind, const void *p)
+void value_put_wire(struct buf *b, uint8_t kind, const void *p)
 {
 	if (kind == KIND_PTS)
 		mp_put_points(b, *(const int64_t *)p);
@@ -359,7 +404,7 @@ static void put_wire_field(struct buf *b, const struct field *f, const void *obj
 	}
 	switch ((enum shape)f->shape) {
 	case SHAPE_SCALAR:
-		put_wire_scalar(b, f->kind, p);
+		value_put_wire(b, f->kind, p);
 		return;
 	case SHAPE_NEST:
 		record_put_wire(b, f->sub(), p);
@@ -367,7 +412,7 @@ static void put_wire_field(struct buf *b, const struct field *f, const void *obj
 	case SHAPE_LIST:
 		mp_put_array(b, l->n);
 		for (size_t i = 0; i < l->n; i++)
-			put_wire_scalar(b, f->kind, (const uint8_t *)l->v + i * kind_size(f->kind));
+			value_put_wire(b, f->kind, (const uint8_t *)l->v + i * kind_size(f->kind));
 		return;
 	case SHAPE_LIST_OF: {
 		const struct record *r = f->sub();
@@ -729,7 +774,7 @@ too_large:
 
 static int want_text(struct mp *m, const struct field *f, struct slice *ret, struct err *err)
 {
-	uint32_t max = f->kind == KIND_KEY ? KEY_MAX : f->max;
+	uint32_t max = f->kind == KIND_KEY ? KEY_MAX : f->shape == SHAPE_LIST ? (uint32_t)f->hi : f->max;
 
 	if (mp_peek(m) != MP_STR || !mp_str(m, ret))
 		return wrong_type(f, err);
@@ -740,7 +785,7 @@ static int want_text(struct mp *m, const struct field *f, struct slice *ret, str
 		if (ret->len == 0 && f->need == NEED_REQUIRED)
 			return err_field(err, f->name, "must not be empty");
 	}
-	if (max != 0 && f->shape != SHAPE_LIST && ret->len > max)
+	if (max != 0 && ret->len > max)
 		return err_field(err, f->name, "must be at most %" PRIu32 " bytes", max);
 	if (f->kind == KIND_KEY && (ret->len == 0 || ret->len > KEY_MAX || !key_chars(*ret)))
 		return err_field(err, f->name, "must be 1..%d of A-Z a-z 0-9 _ - . :", KEY_MAX);

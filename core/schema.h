@@ -88,6 +88,7 @@ enum {
 #define DEFAULT_INT(v) .need = NEED_DEFAULT, .dflt = (v)
 #define DEFAULT_TEXT(s) .need = NEED_DEFAULT, .dflt_text = (s)
 #define MAX(n) .max = (n)
+#define EACH_MAX(n) .hi = (n)    /* bytes of each text of a list */
 #define CHOICE(s) .choices = (s) /* "a|b|c" */
 #define RANGE(a, b) .lo = (a), .hi = (b), .flags = FIELD_RANGED
 #define FLAGS(f) .flags = (f)
@@ -130,7 +131,8 @@ struct list {
 	size_t n;
 };
 
-/* Size of one element of a list field. */
+/* Size of a value of this kind in a struct, and of one element of a list field. */
+size_t kind_size(uint8_t kind);
 size_t field_element_size(const struct field *f);
 
 /* ---- stored form ---- */
@@ -151,6 +153,9 @@ void record_put_wire(struct buf *b, const struct record *r, const void *obj);
 /* The same without the map's head, for maps with more in them: record_wire_count() pairs. */
 unsigned record_wire_count(const struct record *r);
 void record_put_wire_pairs(struct buf *b, const struct record *r, const void *obj);
+
+/* One value of a kind. */
+void value_put_wire(struct buf *b, uint8_t kind, const void *value);
 
 /* ---- changes: what update events carry ---- */
 

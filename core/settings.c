@@ -3,7 +3,8 @@
 #include <inttypes.h>
 
 const struct setting_def setting_defs[N_SETTINGS] = {
-#define SETTING(n, k, KIND, d, l, h, text) [SETTING_##n] = { k, SETTING_##KIND, d, l, h, text },
+#define SETTING(n, k, KIND, d, l, h, text) [SETTING_##n] = { k, SETTING_##KIND, d, l, h, NULL, text },
+#define SETTING_TEXTS(n, k, d, l, h, text) [SETTING_##n] = { k, SETTING_LIST, 0, l, h, d, text },
 #include "core/schema/all.def"
 };
 
@@ -51,13 +52,42 @@ struct slice setting_text(struct state *s, enum setting id)
 	struct slice text;
 	struct mp m;
 
-	assert(setting_defs[id].kind >= SETTING_TEXT);
+	assert(setting_defs[id].kind == SETTING_TEXT || setting_defs[id].kind == SETTING_ROLE);
 	return stored_value(s, id, &m) && mp_peek(&m) == MP_STR && mp_str(&m, &text) ? text : none;
+}
+
+/* Splits "a|b"; none of an empty text. */
+static size_t default_texts(const char *bars, struct slice ret[SETTING_TEXTS_MAX])
+{
+	size_t n = 0;
+
+	while (*bars != '\0') {
+		size_t len = strcspn(bars, "|");
+
+		assert(n < SETTING_TEXTS_MAX);
+		ret[n++] = slice_of(bars, len);
+		bars += len + (bars[len] == '|');
+	}
+	return n;
+}
+
+size_t setting_texts(struct state *s, enum setting id, struct slice ret[SETTING_TEXTS_MAX])
+{
+	struct mp m;
+	uint32_t n;
+	size_t i = 0;
+
+	assert(setting_defs[id].kind == SETTING_LIST && setting_defs[id].hi <= SETTING_TEXTS_MAX);
+	if (!stored_value(s, id, &m) || mp_peek(&m) != MP_ARRAY || !mp_array(&m, &n))
+		return default_texts(setting_defs[id].dflt_texts, ret);
+	while (i < n && i < SETTING_TEXTS_MAX && mp_str(&m, &ret[i]))
+		i++;
+	return i;
 }
 
 const char *setting_type(enum setting id)
 {
-	static const char *const names[] = { "bool", "int", "pts", "str", "str" };
+	static const char *const names[] = { "bool", "int", "pts", "str", "str", "int", "list" };
 
 	return names[setting_defs[id].kind];
 }
@@ -65,10 +95,11 @@ const char *setting_type(enum setting id)
 struct slice setting_default(enum setting id, struct arena *arena)
 {
 	const struct setting_def *def = &setting_defs[id];
-	struct slice packed;
+	struct slice packed, texts[SETTING_TEXTS_MAX];
 	struct buf b;
+	size_t n;
 
-	buf_init(&b, 64);
+	buf_init(&b, 1024);
 	switch (def->kind) {
 	case SETTING_BOOL:
 		mp_put_bool(&b, def->dflt != 0);
@@ -80,7 +111,14 @@ struct slice setting_default(enum setting id, struct arena *arena)
 		mp_put_points(&b, def->dflt);
 		break;
 	case SETTING_TEXT:
+	case SETTING_ID:
 		mp_put_nil(&b);
+		break;
+	case SETTING_LIST:
+		n = default_texts(def->dflt_texts, texts);
+		mp_put_array(&b, n);
+		for (size_t i = 0; i < n; i++)
+			mp_put_text(&b, texts[i]);
 		break;
 	case SETTING_ROLE:
 		mp_put_text(&b, SLICE_LIT("free"));
@@ -117,6 +155,29 @@ static int check_number(const struct setting_def *def, struct mp *m, struct buf 
 	return 0;
 }
 
+static int check_list(const struct setting_def *def, struct mp *m, struct buf *b, struct err *err)
+{
+	struct slice texts[SETTING_TEXTS_MAX];
+	uint32_t n;
+
+	if (mp_peek(m) != MP_ARRAY || !mp_array(m, &n))
+		return err_field(err, def->key, "must be a list of texts");
+	if (n < def->lo || n > def->hi)
+		return err_field(err, def->key, "must have %" PRId64 "..%" PRId64 " items", def->lo, def->hi);
+	mp_put_array(b, n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (mp_peek(m) != MP_STR || !mp_str(m, &texts[i]) || !utf8_valid(texts[i]))
+			return err_field(err, def->key, "must be a list of texts");
+		if (texts[i].len == 0 || texts[i].len > SETTING_ELEMENT_MAX)
+			return err_field(err, def->key, "items must be 1..%d bytes", SETTING_ELEMENT_MAX);
+		for (uint32_t k = 0; k < i; k++)
+			if (slice_eq(texts[k], texts[i]))
+				return err_field(err, def->key, "has an item twice");
+		mp_put_text(b, texts[i]);
+	}
+	return 0;
+}
+
 static int check_value(const struct setting_def *def, struct mp *m, struct buf *b, struct err *err)
 {
 	struct slice text;
@@ -131,11 +192,16 @@ static int check_value(const struct setting_def *def, struct mp *m, struct buf *
 	case SETTING_INT:
 	case SETTING_PTS:
 		return check_number(def, m, b, err);
+	case SETTING_LIST:
+		return check_list(def, m, b, err);
 	case SETTING_TEXT:
+	case SETTING_ID:
 		if (mp_nil(m)) {
 			mp_put_nil(b);
 			return 0;
 		}
+		if (def->kind == SETTING_ID)
+			return check_number(def, m, b, err);
 		break;
 	case SETTING_ROLE:
 		break;

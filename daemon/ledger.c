@@ -174,14 +174,6 @@ static void encode_event(struct ledger *l, size_t i, const struct done *c)
 	l->tags[i] = def->tag;
 }
 
-static bool touches_timers(enum event_type type)
-{
-	const struct event_def *def = &event_defs[type];
-
-	return def->stream == STREAM_config || (def->stream == STREAM_user && type != EV_user_activity_recorded &&
-						type != EV_user_level_changed && type != EV_user_created);
-}
-
 int ledger_end(struct ledger *l, struct err *err)
 {
 	struct state *s = engine_state(l->engine);
@@ -208,7 +200,7 @@ int ledger_end(struct ledger *l, struct err *err)
 		return rc;
 	}
 	for (size_t i = 0; i < l->d.n_events; i++)
-		l->timers_stale |= touches_timers(l->d.events[i].type);
+		l->timers_stale |= event_moves_timers(l->d.events[i].type);
 	state_commit(s);
 	engine_folded(l->engine, log_head(l->log));
 	l->stats.commits++;
@@ -472,7 +464,7 @@ static int one_command(struct ledger *l, const struct command *c, struct buf *ou
 	l->d.command_first = l->d.n_events;
 	l->d.addressed = false;
 	if (def->address == ADDRESS_FIELD)
-		decision_address(&l->d, def->stream, (const uint8_t *)c->params + def->key_offset);
+		decision_address_params(&l->d, c->method, c->params);
 	if (done->origin.key.base != NULL) {
 		done->digest = params_digest(l, c);
 		rc = look_up_key(l, c, done->digest, out, err);

@@ -268,8 +268,8 @@ static void print_events(FILE *f)
 		const struct event_def *def = &event_defs[i];
 		const struct stream_def *s = &stream_defs[def->stream];
 
-		fprintf(f, "| %u | `%s` | `%s%s` | ", def->tag, def->name, s->prefix,
-			s->key == STREAM_KEY_NONE ? "" : ":<id>");
+		fprintf(f, "| %u | `%s` | `%s%s%s` | ", def->tag, def->name, s->prefix,
+			s->key == STREAM_KEY_NONE ? "" : ":<id>", s->key2 == STREAM_KEY_NONE ? "" : ":<id>");
 		print_event_fields(f, def->record());
 		fputs("|\n", f);
 	}

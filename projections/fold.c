@@ -1,6 +1,7 @@
 #include "projections/fold.h"
 
 #include "core/rules.h"
+#include "core/text.h"
 
 static const struct fold_table *const tables[N_PROJECTIONS] = {
 	[PROJECTION_user] = &user_folds,
@@ -31,6 +32,42 @@ void fold_event(struct state *s, const struct event *ev, unsigned projections)
 		if (by_type[p][ev->type] != NULL)
 			by_type[p][ev->type](s, ev);
 	}
+}
+
+/* ---- word indexes ---- */
+
+static bool has_word(const struct words *w, struct slice word)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (slice_eq(w->v[i], word))
+			return true;
+	return false;
+}
+
+static void word_key(struct key *k, struct slice word, const struct key *id)
+{
+	key_put_TEXT(key_begin(k), word);
+	memcpy(k->bytes + k->len, id->bytes, id->len);
+	k->len = (uint16_t)(k->len + id->len);
+}
+
+void move_words(struct state *s, enum table_id table, const struct key *id, const struct slice *old, size_t n_old,
+		const struct slice *new, size_t n_new)
+{
+	struct words before = text_words(old, n_old, TEXT_WORDS_MAX, s->arena);
+	struct words after = text_words(new, n_new, TEXT_WORDS_MAX, s->arena);
+	struct key k;
+
+	for (size_t i = 0; i < before.n; i++)
+		if (!has_word(&after, before.v[i])) {
+			word_key(&k, before.v[i], id);
+			state_del(s, table, key_slice(&k));
+		}
+	for (size_t i = 0; i < after.n; i++)
+		if (!has_word(&before, after.v[i])) {
+			word_key(&k, after.v[i], id);
+			state_put(s, table, key_slice(&k), SLICE_LIT(""));
+		}
 }
 
 /* ---- ahead ---- */

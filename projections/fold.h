@@ -24,6 +24,13 @@ struct fold_table {
 
 extern const struct fold_table user_folds, point_folds, config_folds, log_folds;
 
+/*
+ * Moves an item of a word index, a table keyed by (word, id ...), from the words of its old texts to those of its new
+ * ones; only what differs is touched. n 0: it was, or will be, none. id: the parts behind the word.
+ */
+void move_words(struct state *s, enum table_id table, const struct key *id, const struct slice *old, size_t n_old,
+		const struct slice *new, size_t n_new);
+
 /* Folds ev into the projections whose bits are set. */
 void fold_event(struct state *s, const struct event *ev, unsigned projections);
 /*

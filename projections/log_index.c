@@ -9,7 +9,7 @@
  * of seqs (core/postings.h): the latest run in one row of its own, full runs behind it by their last seq.
  */
 
-enum { DIGITS_MAX = 20, PERIOD_DAYS = 30, SWEEP_MAX = 2 };
+enum { PERIOD_DAYS = 30, SWEEP_MAX = 2 };
 
 /* Appends seq to a run as it is stored. True: it is full now, and *run holds it. */
 static bool extend_run(struct slice bytes, uint64_t seq, struct buf *to, struct postings_run *run)
@@ -91,25 +91,33 @@ static void index_event(struct state *s, const struct way *w, uint64_t seq)
 	row_put(s, w->recent, &w->key, &row);
 }
 
+/* Digits from `at` on, up to the end or a colon. */
+static bool take_uid(struct slice stream, size_t at, int64_t *ret, size_t *ret_end)
+{
+	const char *p = stream.base;
+	size_t i = at;
+	int64_t v = 0;
+
+	for (; i < stream.len && p[i] != ':'; i++)
+		if (p[i] < '0' || p[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, p[i] - '0', &v))
+			return false;
+	*ret = v;
+	*ret_end = i;
+	return i > at;
+}
+
 bool stream_user(struct slice stream, int64_t *ret)
 {
-	static const char *const prefixes[] = { "user:", "points:" };
+	for (int i = 0; i < N_STREAMS; i++) {
+		const struct stream_def *def = &stream_defs[i];
+		struct slice prefix = slice_str(def->prefix);
+		size_t end;
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		struct slice prefix = slice_str(prefixes[i]);
-		const char *p = (const char *)stream.base + prefix.len;
-		int64_t v = 0;
-
-		if (!slice_starts(stream, prefix) || stream.len == prefix.len ||
-		    stream.len - prefix.len > DIGITS_MAX - 1)
+		if (def->key != STREAM_KEY_UID || !slice_starts(stream, prefix) || stream.len <= prefix.len ||
+		    ((const char *)stream.base)[prefix.len] != ':' || !take_uid(stream, prefix.len + 1, ret, &end))
 			continue;
-		for (size_t k = 0; k < stream.len - prefix.len; k++) {
-			if (p[k] < '0' || p[k] > '9' || __builtin_mul_overflow(v, 10, &v) ||
-			    __builtin_add_overflow(v, p[k] - '0', &v))
-				return false;
-		}
-		*ret = v;
-		return true;
+		return def->key2 == STREAM_KEY_NONE ? end == stream.len : end + 1 < stream.len;
 	}
 	return false;
 }
@@ -166,7 +174,7 @@ uint64_t log_key_seq(struct state *s, struct slice key, int64_t now)
 
 static void on_every(struct state *s, const struct event *ev)
 {
-	int64_t users[EVENT_USERS_MAX], owner;
+	int64_t users[EVENT_USERS_MAX];
 	size_t n = event_users(ev->type, ev->data, users, EVENT_USERS_MAX);
 	struct way w;
 
@@ -174,7 +182,7 @@ static void on_every(struct state *s, const struct event *ev)
 		way_of_user(&w, (uint64_t)users[i]);
 		index_event(s, &w, ev->seq);
 	}
-	if (!stream_user(ev->stream, &owner)) {
+	if (stream_defs[event_defs[ev->type].stream].key != STREAM_KEY_UID) {
 		way_of_stream(&w, ev->stream);
 		index_event(s, &w, ev->seq);
 	}

@@ -10,7 +10,7 @@
  * the one before; 0: not used. */
 uint64_t log_key_seq(struct state *s, struct slice key, int64_t now);
 
-/* Streams named after a user ("user:42", "points:42") have no index of their own. False: another stream. */
+/* Streams named after a user ("user:42", "progress:42:daily") have no index of their own. False: another stream. */
 bool stream_user(struct slice stream, int64_t *ret_user_id);
 
 /* A walk over the seqs of one user, or (stream not absent) of one stream. Set the first four, zero the rest. */

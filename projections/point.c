@@ -343,24 +343,21 @@ static void on_reward_updated(struct state *s, const struct event *ev)
 /* Claims of a deleted reward leave the view: one row and one lookup each. */
 static void drop_claims(struct state *s, uint64_t reward_id)
 {
-	struct state_cursor c;
+	struct row_walk w;
 	struct key k;
-	bool more;
 
 	key_put_U64(key_begin(&k), reward_id);
-	state_cursor_open(&c, s, T_claim_by_reward);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more; more = state_cursor_next(&c)) {
-		struct slice row = c.key;
+	row_walk_begin(&w, s, T_claim_by_reward, &k, false);
+	while (row_walk_next(&w)) {
 		uint64_t id, at, user_id;
 
-		if (!key_take_U64(&row, &id) || id != reward_id || !key_take_U64(&row, &at) ||
-		    !key_take_U64(&row, &user_id))
-			break;
+		if (!take_claim_by_reward(w.key, s->arena, &id, &at, &user_id))
+			continue;
 		del_claim_by_reward(s, reward_id, at, user_id);
 		del_claim_by_user(s, user_id, at, reward_id);
 		del_claim(s, user_id, reward_id);
 	}
-	state_cursor_close(&c);
+	row_walk_end(&w);
 }
 
 static void on_reward_deleted(struct state *s, const struct event *ev)

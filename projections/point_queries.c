@@ -81,36 +81,21 @@ int query_balance_get(struct query *q, const struct balance_get *p)
 	return 0;
 }
 
-int query_balance_get_many(struct query *q, const struct balance_get_many *p)
+static bool put_balance_of(struct query *q, const void *arg, const void *id)
 {
-	struct map_writer w;
-	size_t head;
-	uint32_t found = 0, missing = 0;
 	struct balance b;
 
-	map_open(&w, q->out);
-	map_key(&w, "items");
-	head = array_open(q->out);
-	for (size_t i = 0; i < p->ids.n; i++) {
-		if (!find_balance(q->state, p->ids.v[i], &b))
-			continue;
-		balance_derive(q->state, &b);
-		record_put_wire(q->out, record_balance(), &b);
-		found++;
-	}
-	array_close(q->out, head, found);
-	map_key(&w, "missing");
-	head = array_open(q->out);
-	for (size_t i = 0; i < p->ids.n; i++) {
-		if (find_balance(q->state, p->ids.v[i], &b))
-			continue;
-		mp_put_int64(q->out, p->ids.v[i]);
-		missing++;
-	}
-	array_close(q->out, head, missing);
-	map_close(&w);
-	q->returned = found;
-	return 0;
+	(void)arg;
+	if (!find_balance(q->state, *(const int64_t *)id, &b))
+		return false;
+	balance_derive(q->state, &b);
+	record_put_wire(q->out, record_balance(), &b);
+	return true;
+}
+
+int query_balance_get_many(struct query *q, const struct balance_get_many *p)
+{
+	return put_many(q, KIND_UID, p->ids.v, p->ids.n, put_balance_of, NULL);
 }
 
 /* ---- the leaderboard ---- */
@@ -343,9 +328,7 @@ int query_hold_list(struct query *q, const struct hold_list *p)
 {
 	bool desc = slice_is(p->order, "desc");
 	struct range r;
-	struct page pg;
 	struct key k;
-	int rc;
 
 	key_begin(&k);
 	if (!p->has_user_id && !p->has_auction_id)
@@ -359,12 +342,7 @@ int query_hold_list(struct query *q, const struct hold_list *p)
 			key_put_TEXT(&k, p->status);
 		range_prefix(&r, T_hold_by_user, &k, desc);
 	}
-	rc = page_begin(&pg, q, record_hold_list(), p);
-	if (rc != 0)
-		return rc;
-	rc = page_walk(&pg, &r, visit_hold, (void *)p);
-	page_end(&pg);
-	return rc;
+	return list_range(q, record_hold_list(), p, &r, visit_hold, (void *)p);
 }
 
 /* ---- levels ---- */
@@ -396,14 +374,8 @@ static int visit_level(struct query *q, void *arg, struct slice key, struct slic
 int query_level_list(struct query *q, const struct level_list *p)
 {
 	struct range r = { .table = T_level, .desc = slice_is(p->order, "desc") };
-	struct page pg;
-	int rc = page_begin(&pg, q, record_level_list(), p);
 
-	if (rc != 0)
-		return rc;
-	rc = page_walk(&pg, &r, visit_level, NULL);
-	page_end(&pg);
-	return rc;
+	return list_range(q, record_level_list(), p, &r, visit_level, NULL);
 }
 
 /* ---- rewards and claims ---- */
@@ -485,19 +457,12 @@ static int visit_reward(struct query *q, void *arg, struct slice key, struct sli
 int query_reward_list(struct query *q, const struct reward_list *p)
 {
 	struct range r = { .table = T_reward_by_points, .desc = slice_is(p->order, "desc") };
-	struct page pg;
-	int rc;
 
 	if (p->state.base != NULL && !p->has_user_id)
 		return err_field(q->err, "state", "needs user_id");
 	if (p->has_max_required)
 		key_put_U64(&r.hi, (uint64_t)p->max_required + 1);
-	rc = page_begin(&pg, q, record_reward_list(), p);
-	if (rc != 0)
-		return rc;
-	rc = page_walk(&pg, &r, visit_reward, (void *)p);
-	page_end(&pg);
-	return rc;
+	return list_range(q, record_reward_list(), p, &r, visit_reward, (void *)p);
 }
 
 struct claim_walk {
@@ -528,9 +493,7 @@ int query_claim_list(struct query *q, const struct claim_list *p)
 	struct claim_walk w = { p, p->has_days ? q->now - p->days * DAY_MS : INT64_MIN };
 	bool desc = slice_is(p->order, "desc");
 	struct range r;
-	struct page pg;
 	struct key k;
-	int rc;
 
 	if (!p->has_user_id && !p->has_reward_id)
 		return err_field(q->err, "user_id", "user_id or reward_id is required");
@@ -538,12 +501,7 @@ int query_claim_list(struct query *q, const struct claim_list *p)
 	range_prefix(&r, p->has_user_id ? T_claim_by_user : T_claim_by_reward, &k, desc);
 	if (w.from_at > 0)
 		key_put_U64(&r.lo, (uint64_t)w.from_at);
-	rc = page_begin(&pg, q, record_claim_list(), p);
-	if (rc != 0)
-		return rc;
-	rc = page_walk(&pg, &r, visit_claim, &w);
-	page_end(&pg);
-	return rc;
+	return list_range(q, record_claim_list(), p, &r, visit_claim, &w);
 }
 
 /* ---- statistics ---- */
@@ -576,20 +534,18 @@ static void put_flow(struct map_writer *w, const struct point_flow *f)
 static void stats_by_source(struct query *q, struct map_writer *w)
 {
 	struct map_writer sources, one;
-	struct state_cursor c;
-	bool more;
+	struct row_walk rows;
+	struct key all;
 
 	map_key(w, "by_source");
 	map_open(&sources, q->out);
-	state_cursor_open(&c, q->state, T_point_source);
-	for (more = state_cursor_seek(&c, SLICE_LIT("")); more && sources.n < 1000; more = state_cursor_next(&c)) {
-		struct slice key = c.key, name;
-		struct mp m = mp_of(c.value);
+	row_walk_begin(&rows, q->state, T_point_source, key_begin(&all), false);
+	while (row_walk_next(&rows)) {
+		struct mp m = mp_of(rows.value);
 		struct point_flow f;
-		char text[STATE_KEY_MAX];
+		struct slice name;
 
-		if (!key_take_TEXT(&key, text, sizeof(text), &name) ||
-		    !record_get(&m, record_point_flow(), &f, q->arena))
+		if (!take_point_source(rows.key, q->arena, &name) || !record_get(&m, record_point_flow(), &f, q->arena))
 			continue;
 		mp_put_text(q->out, name);
 		sources.n++;
@@ -599,7 +555,7 @@ static void stats_by_source(struct query *q, struct map_writer *w)
 		map_points(&one, "spent", f.spent);
 		map_close(&one);
 	}
-	state_cursor_close(&c);
+	row_walk_end(&rows);
 	map_close(&sources);
 }
 
@@ -622,35 +578,39 @@ static void stats_all(struct query *q, struct map_writer *w)
 	map_int(w, "holds_open", t.holds_open);
 }
 
+struct days_sum {
+	struct point_flow flow;
+	int64_t active;
+	uint64_t user_id; /* of a user's days */
+};
+
+static void add_flow(struct point_flow *sum, const struct point_flow *f)
+{
+	sum->count += f->count;
+	sum->credits += f->credits;
+	sum->earned += f->earned;
+	sum->spent += f->spent;
+}
+
+static void put_day(struct query *q, struct map_writer *w, int64_t day, void *arg)
+{
+	struct days_sum *sum = arg;
+	struct point_day d = { 0 };
+
+	get_point_day(q->state, (uint64_t)day, &d);
+	add_flow(&sum->flow, &d.flow);
+	sum->active += d.latest;
+	put_flow(w, &d.flow);
+	map_int(w, "active_users", d.users);
+}
+
 static void stats_days(struct query *q, struct map_writer *w, int64_t days)
 {
-	int64_t first, last, active = 0;
-	struct point_flow sum = { 0 };
-	struct map_writer one;
-	uint32_t n = 0;
-	size_t head;
+	struct days_sum sum = { 0 };
 
-	day_window(q, days, &first, &last);
-	map_key(w, "per_day");
-	head = array_open(q->out);
-	for (int64_t day = first; day <= last; day++, n++) {
-		struct point_day d = { 0 };
-
-		get_point_day(q->state, (uint64_t)day, &d);
-		sum.count += d.flow.count;
-		sum.earned += d.flow.earned;
-		sum.spent += d.flow.spent;
-		active += d.latest;
-		map_open(&one, q->out);
-		map_int(&one, "day_at", day * DAY_MS);
-		put_flow(&one, &d.flow);
-		map_int(&one, "active_users", d.users);
-		map_close(&one);
-	}
-	array_close(q->out, head, n);
-	put_flow(w, &sum);
-	map_int(w, "active_users", active);
-	q->examined += n;
+	put_per_day(q, w, days, put_day, &sum);
+	put_flow(w, &sum.flow);
+	map_int(w, "active_users", sum.active);
 }
 
 static void stats_day(struct query *q, struct map_writer *w, int64_t day_at)
@@ -664,39 +624,29 @@ static void stats_day(struct query *q, struct map_writer *w, int64_t day_at)
 	map_int(w, "active_users", d.users);
 }
 
+static void put_day_of_user(struct query *q, struct map_writer *w, int64_t day, void *arg)
+{
+	struct days_sum *sum = arg;
+	struct point_flow f = { 0 };
+
+	get_point_user_day(q->state, (uint64_t)day, sum->user_id, &f);
+	add_flow(&sum->flow, &f);
+	sum->active += f.count > 0;
+	put_flow(w, &f);
+}
+
 static void stats_user(struct query *q, struct map_writer *w, const struct balance *b, int64_t days)
 {
-	int64_t first, last, active = 0, credits = 0;
-	struct point_flow sum = { 0 };
-	struct map_writer one;
-	uint32_t n = 0;
-	size_t head;
+	struct days_sum sum = { .user_id = (uint64_t)b->id };
 
 	map_int(w, "user_id", b->id);
 	map_int(w, "days", days);
 	map_points(w, "balance", b->balance);
-	day_window(q, days, &first, &last);
-	map_key(w, "per_day");
-	head = array_open(q->out);
-	for (int64_t day = first; day <= last; day++, n++) {
-		struct point_flow f = { 0 };
-
-		get_point_user_day(q->state, (uint64_t)day, (uint64_t)b->id, &f);
-		sum.count += f.count;
-		sum.earned += f.earned;
-		sum.spent += f.spent;
-		credits += f.credits;
-		active += f.count > 0;
-		map_open(&one, q->out);
-		map_int(&one, "day_at", day * DAY_MS);
-		put_flow(&one, &f);
-		map_close(&one);
-	}
-	array_close(q->out, head, n);
-	put_flow(w, &sum);
-	map_float(w, "average_earning", credits ? points_to_double(sum.earned) / (double)credits : 0.0);
-	map_int(w, "active_days", active);
-	q->examined += n;
+	put_per_day(q, w, days, put_day_of_user, &sum);
+	put_flow(w, &sum.flow);
+	map_float(w, "average_earning",
+		  sum.flow.credits ? points_to_double(sum.flow.earned) / (double)sum.flow.credits : 0.0);
+	map_int(w, "active_days", sum.active);
 }
 
 int query_point_stats(struct query *q, const struct point_stats *p)
@@ -727,23 +677,21 @@ int query_point_stats(struct query *q, const struct point_stats *p)
 static int64_t open_holds(struct query *q, int64_t user_id)
 {
 	int64_t sum = 0;
-	struct state_cursor c;
+	struct row_walk rows;
 	struct key k;
-	bool more;
 
 	key_put_U64(key_begin(&k), (uint64_t)user_id);
 	key_put_TEXT(&k, SLICE_LIT("held"));
-	state_cursor_open(&c, q->state, T_hold_by_user);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more && slice_starts(c.key, key_slice(&k));
-	     more = state_cursor_next(&c)) {
-		struct slice id_part = slice_of((const uint8_t *)c.key.base + c.key.len - 8, 8);
+	row_walk_begin(&rows, q->state, T_hold_by_user, &k, false);
+	while (row_walk_next(&rows)) {
+		struct slice status;
 		struct hold h;
-		uint64_t id;
+		uint64_t owner, id;
 
-		if (key_take_U64(&id_part, &id) && get_hold(q->state, id, &h))
+		if (take_hold_by_user(rows.key, q->arena, &owner, &status, &id) && get_hold(q->state, id, &h))
 			sum += h.amount;
 	}
-	state_cursor_close(&c);
+	row_walk_end(&rows);
 	return sum;
 }
 

@@ -177,13 +177,70 @@ int page_walk(struct page *pg, const struct range *r, visit_fn visit, void *arg)
 	return rc < 0 ? -rc : 0;
 }
 
+int list_range(struct query *q, const struct record *r, const void *p, const struct range *range, visit_fn visit,
+	       void *arg)
+{
+	struct page pg;
+	int rc = page_begin(&pg, q, r, p);
+
+	if (rc != 0)
+		return rc;
+	rc = page_walk(&pg, range, visit, arg);
+	page_end(&pg);
+	return rc;
+}
+
 void range_prefix(struct range *r, enum table_id table, const struct key *prefix, bool desc)
 {
-	*r = (struct range){ .table = table, .lo = *prefix, .hi = *prefix, .desc = desc };
-	while (r->hi.len > 0 && r->hi.bytes[r->hi.len - 1] == 0xff)
-		r->hi.len--;
-	if (r->hi.len > 0)
-		r->hi.bytes[r->hi.len - 1]++;
+	*r = (struct range){ .table = table, .lo = *prefix, .desc = desc };
+	key_behind(prefix, &r->hi);
+}
+
+void range_numbers(struct range *r, enum table_id table, const struct key *prefix, uint64_t from, uint64_t to,
+		   bool desc)
+{
+	range_prefix(r, table, prefix, desc);
+	if (from != 0)
+		key_put_U64(&r->lo, from);
+	if (to == 0)
+		return;
+	r->hi = *prefix;
+	key_put_U64(&r->hi, to);
+}
+
+void range_times(struct range *r, enum table_id table, const struct key *prefix, const struct time_range *t, bool desc)
+{
+	range_numbers(r, table, prefix, t->from > 0 ? (uint64_t)t->from : 0, t->to < MS_MAX ? (uint64_t)t->to : 0,
+		      desc);
+}
+
+int put_many(struct query *q, enum kind kind, const void *ids, size_t n,
+	     bool (*put)(struct query *q, const void *arg, const void *id), const void *arg)
+{
+	bool *found = arena_zero(q->arena, n);
+	size_t size = kind_size(kind), head;
+	struct map_writer w;
+	uint32_t n_found = 0;
+
+	if (found == NULL)
+		return err_set(q->err, E_LIMIT_EXCEEDED, "the answer takes too much memory");
+	map_open(&w, q->out);
+	map_key(&w, "items");
+	head = array_open(q->out);
+	for (size_t i = 0; i < n; i++) {
+		found[i] = put(q, arg, (const uint8_t *)ids + i * size);
+		n_found += found[i];
+	}
+	array_close(q->out, head, n_found);
+	map_key(&w, "missing");
+	head = array_open(q->out);
+	for (size_t i = 0; i < n; i++)
+		if (!found[i])
+			value_put_wire(q->out, kind, (const uint8_t *)ids + i * size);
+	array_close(q->out, head, (uint32_t)n - n_found);
+	map_close(&w);
+	q->returned = n_found;
+	return 0;
 }
 
 int time_range(struct query *q, bool has_from, int64_t from, bool has_to, int64_t to, bool has_days, int64_t days,
@@ -209,6 +266,37 @@ void day_window(const struct query *q, int64_t days, int64_t *ret_first, int64_t
 		*ret_first = 0;
 }
 
+void put_per_day(struct query *q, struct map_writer *w, int64_t days,
+		 void (*fill)(struct query *q, struct map_writer *day, int64_t utc_day, void *arg), void *arg)
+{
+	struct map_writer one;
+	int64_t first, last;
+	uint32_t n = 0;
+	size_t head;
+
+	day_window(q, days, &first, &last);
+	map_key(w, "per_day");
+	head = array_open(q->out);
+	for (int64_t day = first; day <= last; day++, n++) {
+		map_open(&one, q->out);
+		map_int(&one, "day_at", day * DAY_MS);
+		fill(q, &one, day, arg);
+		map_close(&one);
+	}
+	array_close(q->out, head, n);
+	q->examined += n;
+}
+
+double percent(int64_t part, int64_t whole)
+{
+	return whole != 0 ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+double mean(int64_t sum, int64_t n)
+{
+	return n != 0 ? (double)sum / (double)n : 0.0;
+}
+
 static int longer_first(const void *a, const void *b)
 {
 	const struct slice *x = a, *y = b;
@@ -218,11 +306,36 @@ static int longer_first(const void *a, const void *b)
 	return slice_cmp(*x, *y);
 }
 
-int search_words(struct query *q, const char *field, struct slice text, struct words *ret)
+int search_begin(struct query *q, const char *field, struct slice text, enum table_id table, struct search *ret,
+		 struct range *ret_range)
 {
-	*ret = text_words(&text, 1, 11, q->arena);
-	if (ret->n == 0 || ret->n > 10)
+	struct key k;
+
+	ret->words = text_words(&text, 1, 11, q->arena);
+	if (ret->words.n == 0 || ret->words.n > 10)
 		return err_field(q->err, field, "must have 1..10 words");
-	qsort(ret->v, ret->n, sizeof(ret->v[0]), longer_first);
+	qsort(ret->words.v, ret->words.n, sizeof(ret->words.v[0]), longer_first);
+	/* a prefix of the word: without the mark that ends a text in a key */
+	key_put_TEXT(key_begin(&k), ret->words.v[0]);
+	k.len = (uint16_t)(k.len - 2);
+	range_prefix(ret_range, table, &k, false);
 	return 0;
+}
+
+bool search_hit(struct query *q, const struct search *search, struct slice word, const struct slice *texts, size_t n)
+{
+	struct words have = text_words(texts, n, TEXT_WORDS_MAX, q->arena);
+
+	for (size_t i = 0; i < search->words.n; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < have.n && !found; k++) {
+			found = slice_starts(have.v[k], search->words.v[i]);
+			if (found && i == 0 && !slice_eq(have.v[k], word))
+				return false; /* it came, or will come, at an earlier word */
+		}
+		if (!found)
+			return false;
+	}
+	return true;
 }

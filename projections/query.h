@@ -86,8 +86,26 @@ struct range {
 };
 int page_walk(struct page *pg, const struct range *range, visit_fn visit, void *arg);
 
+/* The whole list, when it is one range: page_begin(), page_walk(), page_end(). */
+int list_range(struct query *q, const struct record *r, const void *p, const struct range *range, visit_fn visit,
+	       void *arg);
+
 /* A range of all keys that begin with prefix, which the caller fills with key_put_*. */
 void range_prefix(struct range *r, enum table_id table, const struct key *prefix, bool desc);
+
+/* Behind the prefix (which may be empty) a U64: those with from <= number < to; to 0: no end. */
+void range_numbers(struct range *r, enum table_id table, const struct key *prefix, uint64_t from, uint64_t to,
+		   bool desc);
+/* Behind the prefix a time: those in t. */
+struct time_range;
+void range_times(struct range *r, enum table_id table, const struct key *prefix, const struct time_range *t, bool desc);
+
+/*
+ * {items, missing} for ids[0..n), in the order asked. put() writes the item of one id and answers true, or writes
+ * nothing and answers false.
+ */
+int put_many(struct query *q, enum kind kind, const void *ids, size_t n,
+	     bool (*put)(struct query *q, const void *arg, const void *id), const void *arg);
 
 /* Filter on time: half-open; days is shorthand. E_INVALID_ARGUMENT: days together with from_at. */
 struct time_range {
@@ -100,7 +118,34 @@ int time_range(struct query *q, bool has_from, int64_t from, bool has_to, int64_
 /* A window of the last `days` UTC days: first and last day. */
 void day_window(const struct query *q, int64_t days, int64_t *ret_first, int64_t *ret_last);
 
-/* Word search: the words of a query, longest first. E_INVALID_ARGUMENT: none, or more than 10. */
-int search_words(struct query *q, const char *field, struct slice text, struct words *ret);
+static inline bool in_time(const struct time_range *t, int64_t at)
+{
+	return at >= t->from && at < t->to;
+}
+
+/* per_day: [{day_at, ...}] for the last `days` UTC days, oldest first; fill() writes the rest of a day's map. */
+void put_per_day(struct query *q, struct map_writer *w, int64_t days,
+		 void (*fill)(struct query *q, struct map_writer *day, int64_t utc_day, void *arg), void *arg);
+
+/* 100 * part / whole, 0 of nothing. */
+double percent(int64_t part, int64_t whole);
+/* sum / n, 0 over nothing. */
+double mean(int64_t sum, int64_t n);
+
+/*
+ * Word search over a table keyed by (word, id ...): the longest word of the query drives, and an item counts at its
+ * first word with that prefix, so it comes once.
+ *
+ *   search_begin(q, "query", p->query, T_lore_word, &search, &range)    before the walk
+ *   key_take_TEXT(&key, q->arena, &word)                                in the visitor: the rest of the key is the id
+ *   search_hit(q, &search, word, texts, n)                              whether the item's texts have all words
+ */
+struct search {
+	struct words words; /* longest first */
+};
+/* E_INVALID_ARGUMENT: no word, or more than 10. */
+int search_begin(struct query *q, const char *field, struct slice text, enum table_id table, struct search *ret,
+		 struct range *ret_range);
+bool search_hit(struct query *q, const struct search *search, struct slice word, const struct slice *texts, size_t n);
 
 #endif

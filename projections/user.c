@@ -25,33 +25,17 @@ static bool vip_place(const struct user *u, uint64_t *ret)
 	return u->vip_permanent || u->has_vip_expires_at;
 }
 
-static struct words name_words(struct state *s, const struct user *u)
+static void move_names(struct state *s, uint64_t id, const struct user *old, const struct user *new)
 {
-	const struct slice names[] = { u->first_name, u->last_name, u->username };
+	struct slice before[3], after[3];
+	struct key k;
 
-	return text_words(names, 3, TEXT_WORDS_MAX, s->arena);
-}
-
-static bool has_word(const struct words *w, struct slice word)
-{
-	for (size_t i = 0; i < w->n; i++)
-		if (slice_eq(w->v[i], word))
-			return true;
-	return false;
-}
-
-static void move_words(struct state *s, uint64_t id, const struct user *old, const struct user *new)
-{
-	struct words none = { NULL, 0 };
-	struct words before = old ? name_words(s, old) : none;
-	struct words after = new ? name_words(s, new) : none;
-
-	for (size_t i = 0; i < before.n; i++)
-		if (!has_word(&after, before.v[i]))
-			del_user_word(s, before.v[i], id);
-	for (size_t i = 0; i < after.n; i++)
-		if (!has_word(&before, after.v[i]))
-			put_user_word(s, after.v[i], id);
+	if (old != NULL)
+		memcpy(before, (struct slice[]){ old->first_name, old->last_name, old->username }, sizeof(before));
+	if (new != NULL)
+		memcpy(after, (struct slice[]){ new->first_name, new->last_name, new->username }, sizeof(after));
+	key_put_U64(key_begin(&k), id);
+	move_words(s, T_user_word, &k, before, old ? 3 : 0, after, new ? 3 : 0);
 }
 
 /* Whoever takes a name has it; nobody once the last taker drops it. */
@@ -125,7 +109,7 @@ static void move_role(struct state *s, uint64_t id, const struct user *old, cons
 static void move_indexes(struct state *s, uint64_t id, const struct user *old, const struct user *new,
 			 struct user_totals *t)
 {
-	move_words(s, id, old, new);
+	move_names(s, id, old, new);
 	move_username(s, old, new);
 	move_vip(s, id, old, new);
 	move_role(s, id, old, new, t);

@@ -165,33 +165,21 @@ int query_user_get(struct query *q, const struct user_get *p)
 	return rc;
 }
 
+static bool put_user_of(struct query *q, const void *mask, const void *id)
+{
+	struct user u;
+
+	if (!find_user(q->state, *(const int64_t *)id, &u))
+		return false;
+	put_user_item(q, &u, *(const unsigned *)mask);
+	return true;
+}
+
 int query_user_get_many(struct query *q, const struct user_get_many *p)
 {
 	unsigned mask = includes(p->include.v, p->include.n);
-	struct map_writer w;
-	uint32_t found = 0, missing = 0;
-	struct user u;
-	size_t head;
 
-	map_open(&w, q->out);
-	map_key(&w, "items");
-	head = array_open(q->out);
-	for (size_t i = 0; i < p->ids.n; i++)
-		if (find_user(q->state, p->ids.v[i], &u)) {
-			put_user_item(q, &u, mask);
-			found++;
-		}
-	array_close(q->out, head, found);
-	map_key(&w, "missing");
-	head = array_open(q->out);
-	for (size_t i = 0; i < p->ids.n; i++)
-		if (!find_user(q->state, p->ids.v[i], &u)) {
-			mp_put_int64(q->out, p->ids.v[i]);
-			missing++;
-		}
-	array_close(q->out, head, missing);
-	map_close(&w);
-	return 0;
+	return put_many(q, KIND_UID, p->ids.v, p->ids.n, put_user_of, &mask);
 }
 
 /* ---- lists ---- */
@@ -200,29 +188,9 @@ struct user_walk {
 	const struct user_list *p;
 	struct time_range created;
 	unsigned mask;
-	struct words words; /* of the query; the first drives */
+	struct search search; /* of the query */
 	int64_t min_active_day;
 };
-
-static bool has_words(struct query *q, const struct user_walk *w, const struct user *u, struct slice driving)
-{
-	const struct slice names[] = { u->first_name, u->last_name, u->username };
-	struct words have = text_words(names, 3, TEXT_WORDS_MAX, q->arena);
-
-	for (size_t i = 0; i < w->words.n; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < have.n && !found; k++) {
-			found = slice_starts(have.v[k], w->words.v[i]);
-			/* an item counts at its first word with the driving prefix, so it comes once */
-			if (found && i == 0 && !slice_eq(have.v[k], driving))
-				return false;
-		}
-		if (!found)
-			return false;
-	}
-	return true;
-}
 
 static bool user_matches(struct query *q, const struct user_walk *w, const struct user *u)
 {
@@ -247,16 +215,16 @@ static int visit_user(struct query *q, void *arg, struct slice key, struct slice
 {
 	const struct user_walk *w = arg;
 	struct slice word = SLICE_NULL, id_part;
-	char text[STATE_KEY_MAX];
 	struct user u;
 	uint64_t id;
 
 	(void)value;
-	if (w->words.n > 0 && !key_take_TEXT(&key, text, sizeof(text), &word))
+	if (w->search.words.n > 0 && !key_take_TEXT(&key, q->arena, &word))
 		return VISIT_SKIPPED;
 	id_part = slice_of((const uint8_t *)key.base + key.len - 8, 8);
 	if (!key_take_U64(&id_part, &id) || !find_user(q->state, (int64_t)id, &u) || !user_matches(q, w, &u) ||
-	    (w->words.n > 0 && !has_words(q, w, &u, word)))
+	    (w->search.words.n > 0 &&
+	     !search_hit(q, &w->search, word, (struct slice[]){ u.first_name, u.last_name, u.username }, 3)))
 		return VISIT_SKIPPED;
 	put_user_item(q, &u, w->mask);
 	q->returned--; /* counted by the page */
@@ -276,54 +244,38 @@ static void range_of_prefix_text(struct range *r, enum table_id table, struct sl
 	range_prefix(r, table, &k, desc);
 }
 
-/* The range over (number, id) with from <= number < to; to 0: no end. */
-static void range_numbers(struct range *r, enum table_id table, uint64_t from, uint64_t to, bool desc)
-{
-	*r = (struct range){ .table = table, .desc = desc };
-	key_begin(&r->hi);
-	key_put_U64(key_begin(&r->lo), from);
-	if (to != 0)
-		key_put_U64(&r->hi, to);
-}
-
 /*
  * Which index drives: that of the sort; else one whose filter fixes it by equality; else one whose filter
  * bounds it; else the order of creation.
  */
 static void choose_range(struct query *q, const struct user_list *p, const struct user_walk *w, struct range *r)
 {
-	uint64_t created_from = w->created.from > 0 ? (uint64_t)w->created.from : 0;
-	uint64_t created_to = w->created.to < MS_MAX ? (uint64_t)w->created.to : 0;
 	uint64_t vip_to = p->has_vip_expires_before_at ? (uint64_t)p->vip_expires_before_at : 0;
 	bool by_vip = (p->has_vip && p->vip) || p->has_vip_expires_before_at;
-	struct key k;
+	struct key all;
 
-	if (w->words.n > 0) {
-		/* a prefix of the word: without the mark that ends a text in a key */
-		key_put_TEXT(key_begin(&k), w->words.v[0]);
-		k.len = (uint16_t)(k.len - 2);
-		range_prefix(r, T_user_word, &k, false);
-	} else if (slice_is(p->sort, "created_at")) {
-		range_numbers(r, T_user_by_created, created_from, created_to, descending(p, false));
+	key_begin(&all);
+	if (slice_is(p->sort, "created_at")) {
+		range_times(r, T_user_by_created, &all, &w->created, descending(p, false));
 	} else if (slice_is(p->sort, "active_day")) {
-		range_numbers(r, T_user_by_active_day, (uint64_t)w->min_active_day, 0, descending(p, true));
+		range_numbers(r, T_user_by_active_day, &all, (uint64_t)w->min_active_day, 0, descending(p, true));
 	} else if (slice_is(p->sort, "vip_expires_at")) {
-		range_numbers(r, T_user_by_vip, by_vip ? (uint64_t)q->now + 1 : 0, vip_to, descending(p, false));
+		range_numbers(r, T_user_by_vip, &all, by_vip ? (uint64_t)q->now + 1 : 0, vip_to, descending(p, false));
 	} else if (slice_is(p->sort, "level")) {
-		range_numbers(r, T_user_by_level, p->has_level_min ? (uint64_t)p->level_min : 0, 0,
+		range_numbers(r, T_user_by_level, &all, p->has_level_min ? (uint64_t)p->level_min : 0, 0,
 			      descending(p, true));
 	} else if (p->role.base != NULL) {
 		range_of_prefix_text(r, T_user_by_role, p->role, descending(p, false));
 	} else if (p->has_is_admin) {
-		range_numbers(r, T_user_by_admin, p->is_admin, (uint64_t)p->is_admin + 1, descending(p, false));
+		range_numbers(r, T_user_by_admin, &all, p->is_admin, (uint64_t)p->is_admin + 1, descending(p, false));
 	} else if (by_vip) {
-		range_numbers(r, T_user_by_vip, (uint64_t)q->now + 1, vip_to, descending(p, false));
+		range_numbers(r, T_user_by_vip, &all, (uint64_t)q->now + 1, vip_to, descending(p, false));
 	} else if (p->has_active_days) {
-		range_numbers(r, T_user_by_active_day, (uint64_t)w->min_active_day, 0, descending(p, true));
+		range_numbers(r, T_user_by_active_day, &all, (uint64_t)w->min_active_day, 0, descending(p, true));
 	} else if (p->has_level_min) {
-		range_numbers(r, T_user_by_level, (uint64_t)p->level_min, 0, descending(p, true));
+		range_numbers(r, T_user_by_level, &all, (uint64_t)p->level_min, 0, descending(p, true));
 	} else {
-		range_numbers(r, T_user_by_created, created_from, created_to, descending(p, false));
+		range_times(r, T_user_by_created, &all, &w->created, descending(p, false));
 	}
 }
 
@@ -331,13 +283,12 @@ int query_user_list(struct query *q, const struct user_list *p)
 {
 	struct user_walk w = { .p = p, .mask = includes(p->include.v, p->include.n) };
 	struct range r;
-	struct page pg;
 	int rc = time_range(q, p->has_from_at, p->from_at, p->has_to_at, p->to_at, p->has_days, p->days, &w.created);
 
 	if (rc == 0 && p->query.base != NULL && (p->sort.base != NULL || p->order.base != NULL))
 		return err_field(q->err, "query", "excludes sort and order");
 	if (rc == 0 && p->query.base != NULL)
-		rc = search_words(q, "query", p->query, &w.words);
+		rc = search_begin(q, "query", p->query, T_user_word, &w.search, &r);
 	if (rc != 0)
 		return rc;
 	if (p->has_active_days) {
@@ -345,13 +296,9 @@ int query_user_list(struct query *q, const struct user_list *p)
 		if (w.min_active_day < 0)
 			w.min_active_day = 0;
 	}
-	choose_range(q, p, &w, &r);
-	rc = page_begin(&pg, q, record_user_list(), p);
-	if (rc != 0)
-		return rc;
-	rc = page_walk(&pg, &r, visit_user, &w);
-	page_end(&pg);
-	return rc;
+	if (p->query.base == NULL)
+		choose_range(q, p, &w, &r);
+	return list_range(q, record_user_list(), p, &r, visit_user, &w);
 }
 
 struct grant_walk {
@@ -384,25 +331,21 @@ int query_vip_grant_list(struct query *q, const struct vip_grant_list *p)
 	struct grant_walk w = { .p = p };
 	bool desc = slice_is(p->order, "desc");
 	struct range r;
-	struct page pg;
 	struct key k;
 	int rc = time_range(q, p->has_from_at, p->from_at, p->has_to_at, p->to_at, p->has_days, p->days, &w.granted);
 
-	if (rc == 0)
-		rc = page_begin(&pg, q, record_vip_grant_list(), p);
 	if (rc != 0)
 		return rc;
+	key_begin(&k);
 	if (p->has_user_id) {
-		key_put_U64(key_begin(&k), (uint64_t)p->user_id);
+		key_put_U64(&k, (uint64_t)p->user_id);
 		range_prefix(&r, T_vip_by_user, &k, desc);
 	} else if (p->source.base != NULL) {
 		range_of_prefix_text(&r, T_vip_by_source, p->source, desc);
 	} else {
-		range_numbers(&r, T_vip_grant, 0, 0, desc);
+		range_prefix(&r, T_vip_grant, &k, desc);
 	}
-	rc = page_walk(&pg, &r, visit_grant, &w);
-	page_end(&pg);
-	return rc;
+	return list_range(q, record_vip_grant_list(), p, &r, visit_grant, &w);
 }
 
 /* ---- statistics ---- */

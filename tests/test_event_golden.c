@@ -156,7 +156,8 @@ static struct slice sample(enum event_type type)
 
 	fill(def->record(), data, &n);
 	e.data = packed(def->record(), data);
-	e.stream = stream_name(def->stream, (const uint8_t *)data + def->key_offset, &arena);
+	e.stream = stream_name(def->stream, (const uint8_t *)data + def->key_offset,
+			       (const uint8_t *)data + def->key2_offset, &arena);
 	e.commit = e.seq;
 	e.method = SLICE_LIT("point.award");
 	if (def->tag % 2 == 0) {

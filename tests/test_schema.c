@@ -676,7 +676,6 @@ static void texts_in_keys_may_hold_any_byte(void **state)
 	struct slice texts[] = { SLICE_LIT(""), SLICE_LIT("a\0b"), SLICE_LIT("\0"), SLICE_LIT("\0\xff\0"),
 				 SLICE_LIT("\xff") };
 	struct slice s, back;
-	char text[32];
 	uint64_t n;
 	struct key k;
 
@@ -685,15 +684,49 @@ static void texts_in_keys_may_hold_any_byte(void **state)
 		key_put_TEXT(key_begin(&k), texts[i]);
 		key_put_U64(&k, 77);
 		s = key_slice(&k);
-		assert_true(key_take_TEXT(&s, text, sizeof(text), &back));
+		assert_true(key_take_TEXT(&s, &arena, &back));
 		assert_true(slice_eq(back, texts[i]));
 		assert_true(key_take_U64(&s, &n) && n == 77 && s.len == 0);
 		assert_false(key_take_U64(&s, &n));
-		assert_false(key_take_TEXT(&s, text, sizeof(text), &back));
+		assert_false(key_take_TEXT(&s, &arena, &back));
 	}
 	key_put_TEXT(key_begin(&k), SLICE_LIT("abcdef"));
-	s = key_slice(&k);
-	assert_false(key_take_TEXT(&s, text, 5, &back));
+	s = slice_of(k.bytes, (size_t)k.len - 1);
+	assert_false(key_take_TEXT(&s, &arena, &back));
+}
+
+static void numbers_in_keys_come_back(void **state)
+{
+	static const uint64_t values[] = { 0, 1, 255, 256, 65535, 1 << 24, UINT64_MAX };
+	struct key before, k;
+	uint64_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct slice s;
+
+		key_put_VAR(key_begin(&k), values[i]);
+		s = key_slice(&k);
+		assert_true(key_take_VAR(&s, &n) && n == values[i] && s.len == 0);
+		assert_true(i == 0 || slice_cmp(key_slice(&before), key_slice(&k)) < 0);
+		s = slice_of(k.bytes, (size_t)k.len - 1);
+		assert_false(key_take_VAR(&s, &n));
+		before = k;
+	}
+}
+
+static void a_row_key_is_read_back_in_parts(void **state)
+{
+	struct slice action = SLICE_LIT("x"), word;
+	uint64_t id;
+	struct key k;
+
+	(void)state;
+	key_user_word(&k, action, 7);
+	assert_true(take_user_word(key_slice(&k), &arena, &word, &id));
+	assert_true(slice_eq(word, action) && id == 7);
+	key_put_U64(&k, 1);
+	assert_false(take_user_word(key_slice(&k), &arena, &word, &id));
 }
 
 static void a_text_too_long_is_no_key(void **state)
@@ -768,6 +801,8 @@ int main(void)
 		TEST(methods_are_found_by_name_with_all_their_kinds),
 		TEST(keys_are_ordered_like_their_values),
 		TEST(texts_in_keys_may_hold_any_byte),
+		TEST(numbers_in_keys_come_back),
+		TEST(a_row_key_is_read_back_in_parts),
 		TEST(a_text_too_long_is_no_key),
 		TEST(errors_gather_context_and_details),
 	};

@@ -33,6 +33,19 @@
 #ifndef STREAM
 #define STREAM(name, prefix, KIND, table)
 #endif
+#ifndef STREAM2
+#define STREAM2(name, prefix, KIND, KIND2, table)
+#endif
+#ifndef EVENT2
+#define EVENT2(tag, rec, wire, stream, path, path2, doc)
+#endif
+#ifndef COMMAND2
+#define COMMAND2(name, wire, kind, result, stream, path, path2, errors, events, doc)                                   \
+	COMMAND(name, wire, kind, result, stream, path, errors, events, doc)
+#endif
+#ifndef SETTING_TEXTS
+#define SETTING_TEXTS(name, key, dflt, lo, hi, doc)
+#endif
 #ifndef EVENT
 #define EVENT(tag, rec, wire, stream, path, doc)
 #endif
@@ -83,6 +96,10 @@
 #undef TABLE_SET
 #undef TABLE_COUNTED
 #undef STREAM
+#undef STREAM2
+#undef EVENT2
+#undef COMMAND2
+#undef SETTING_TEXTS
 #undef EVENT
 #undef COMMAND
 #undef COMMAND_NEW

@@ -268,7 +268,7 @@ static int run_command(struct world *w, enum method_id m, const void *params, co
 	d->command_first = d->n_events;
 	d->addressed = false;
 	if (def->address == ADDRESS_FIELD)
-		decision_address(d, def->stream, (const uint8_t *)params + def->key_offset);
+		decision_address_params(d, m, params);
 	rc = result ? decide(m, d, params, result) : sticky_failure(w);
 	if (rc == 0)
 		rc = sticky_failure(w);
