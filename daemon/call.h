@@ -31,6 +31,7 @@ struct call {
 	/* set by dispatch */
 	enum method_id id;
 	uint64_t examined, returned;
+	const char *index; /* see struct query */
 };
 
 int dispatch_init(struct err *err);

@@ -124,6 +124,7 @@ static int run_loop_query(struct call *c, const void *params)
 	rc = run_query(c->id, &q, params);
 	c->examined = q.examined;
 	c->returned = q.returned;
+	c->index = q.index;
 	if (rc == 0 && q.state->failed) {
 		*c->err = q.state->err;
 		rc = (int)c->err->code;

@@ -20,6 +20,7 @@
 #include "daemon/ledger.h"
 #include "daemon/rate.h"
 #include "daemon/session.h"
+#include "daemon/slowlog.h"
 #include "daemon/stats.h"
 #include "daemon/subscriptions.h"
 #include "daemon/worker.h"
@@ -44,6 +45,7 @@ struct server {
 	struct ledger *ledger;
 	struct rate *rate;
 	struct stats *stats;
+	struct slowlog *slowlog;
 	struct subscriptions *subscriptions;
 	struct worker *reader, *rebuilder;
 	int listen_fd, lock_fd;
@@ -82,6 +84,11 @@ struct rate *server_rate(struct server *srv)
 struct stats *server_stats_of(struct server *srv)
 {
 	return srv->stats;
+}
+
+struct slowlog *server_slowlog(struct server *srv)
+{
+	return srv->slowlog;
 }
 
 struct subscriptions *server_subscriptions(struct server *srv)
@@ -176,6 +183,7 @@ void server_reap(struct server *srv)
 void server_count_call(struct server *srv, const struct call *c, int rc, int64_t took_ns)
 {
 	stats_call(srv->stats, c, rc, took_ns);
+	slowlog_call(srv->slowlog, c, took_ns);
 }
 
 /* ---- sessions: an id is the slot and a serial number, so that a late answer finds nobody else ---- */
@@ -677,8 +685,10 @@ static int open_parts(struct server *srv, struct err *err)
 	srv->sessions = calloc(srv->n_slots, sizeof(struct session *));
 	srv->rate = rate_new();
 	srv->stats = stats_new();
+	srv->slowlog = slowlog_new();
 	srv->subscriptions = subscriptions_new(srv);
-	if (srv->sessions == NULL || srv->rate == NULL || srv->stats == NULL || srv->subscriptions == NULL)
+	if (srv->sessions == NULL || srv->rate == NULL || srv->stats == NULL || srv->slowlog == NULL ||
+	    srv->subscriptions == NULL)
 		return err_set(err, E_INTERNAL, "no memory");
 	return dispatch_init(err);
 }
@@ -748,6 +758,7 @@ void server_close(struct server *srv)
 	free_event(srv->on_timer);
 	subscriptions_free(srv->subscriptions);
 	stats_free(srv->stats);
+	slowlog_free(srv->slowlog);
 	rate_free(srv->rate);
 	free(srv->sessions);
 	dispatch_free();

@@ -27,6 +27,7 @@ struct event_base *server_base(struct server *srv);
 struct ledger *server_ledger(struct server *srv);
 struct rate *server_rate(struct server *srv);
 struct stats *server_stats_of(struct server *srv);
+struct slowlog *server_slowlog(struct server *srv);
 struct subscriptions *server_subscriptions(struct server *srv);
 const struct options *server_options(const struct server *srv);
 /* Long reads, one after the other. */

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/call.h"
@@ -7,10 +8,11 @@
 #include "daemon/rebuild.h"
 #include "daemon/reference.h"
 #include "daemon/server.h"
+#include "daemon/slowlog.h"
 #include "daemon/stats.h"
 #include "daemon/subscriptions.h"
 
-/* server.health, server.stats, server.methods, server.batch. */
+/* server.health, server.stats, server.slowlog, server.methods, server.batch. */
 
 /* ---- health ---- */
 
@@ -233,6 +235,49 @@ int service_server_stats(struct call *c, const struct server_stats *p)
 		ledger_reset_stats(l);
 	}
 	return rc;
+}
+
+/* ---- slow calls ---- */
+
+/* The cursor is the number of the last entry shown. */
+static int slow_cursor(struct call *c, struct slice after, uint64_t *ret)
+{
+	char text[24];
+	char *end;
+
+	*ret = 0;
+	if (after.base == NULL)
+		return 0;
+	if (after.len == 0 || after.len >= sizeof(text))
+		return err_field(c->err, "after", "is not a cursor of this list");
+	memcpy(text, after.base, after.len);
+	text[after.len] = '\0';
+	*ret = strtoull(text, &end, 10);
+	return *end == '\0' && *ret > 0 ? 0 : err_field(c->err, "after", "is not a cursor of this list");
+}
+
+int service_server_slowlog(struct call *c, const struct server_slowlog *p)
+{
+	struct slowlog *s = server_slowlog(c->server);
+	struct map_writer w;
+	char next[24];
+	uint64_t before;
+	int rc = slow_cursor(c, p->after, &before);
+
+	if (rc != 0)
+		return rc;
+	map_open(&w, c->out);
+	map_key(&w, "items");
+	before = slowlog_show(s, before, p->limit, c->out);
+	snprintf(next, sizeof(next), "%" PRIu64, before);
+	map_str(&w, "next", before != 0 ? next : NULL);
+	if (p->has_threshold_us)
+		slowlog_set_threshold_us(s, p->threshold_us);
+	if (p->clear)
+		slowlog_clear(s);
+	map_int(&w, "threshold_us", slowlog_threshold_us(s));
+	map_close(&w);
+	return 0;
 }
 
 /* ---- methods ---- */

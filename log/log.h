@@ -23,7 +23,7 @@
  * failed block held is not in the log, or is in it whole; what was appended after it is not.
  *
  * Threads: all calls belong to the loop thread, but log_flush() (one thread at a time), and
- * log_reader_*() and log_verify() on a reader opened with LOG_DURABLE_ONLY, which any thread may use.
+ * log_reader_*(), log_verify() and log_backup() on a reader opened with LOG_DURABLE_ONLY, which any thread may use.
  */
 struct log;
 
@@ -151,6 +151,21 @@ struct log_verdict {
 int log_verify(struct log_reader *r, uint64_t from, uint64_t to,
 	       bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
 	       struct err *err);
+
+/* ---- backup ---- */
+
+struct log_backup {
+	uint64_t bytes;
+	uint64_t seq; /* last event of the copy */
+};
+/*
+ * Copies the durable log to the directory `dir`, which exists and is empty, while the log goes on; makes the copy
+ * durable and checks all of it. compact: without free pages. On any thread. E_STORAGE_FULL: the target has no room, or
+ * ran out of it; E_UNAVAILABLE, E_INTERNAL: it could not be written, or is damaged. What was written then is left:
+ * log_backup_remove() takes it and `dir` away.
+ */
+int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_backup *ret, struct err *err);
+void log_backup_remove(const char *dir);
 
 /* ---- looking at it ---- */
 

@@ -157,6 +157,7 @@ int page_walk(struct page *pg, const struct range *r, visit_fn visit, void *arg)
 	bool more;
 	int rc = 0;
 
+	q->index = table_defs[r->table].name;
 	state_cursor_open(&c, q->state, r->table);
 	for (more = first_row(pg, r, &c); more && in_range(r, c.key);
 	     more = r->desc ? state_cursor_prev(&c) : state_cursor_next(&c)) {

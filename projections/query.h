@@ -38,6 +38,7 @@ struct query {
 	struct err *err;
 	uint64_t examined; /* entries looked at, for statistics */
 	uint64_t returned; /* items written */
+	const char *index; /* table whose order drove the list; NULL: no list */
 };
 
 int run_query(enum method_id m, struct query *q, const void *params);

@@ -1,9 +1,10 @@
 """Subscriptions, batches, idempotency, the log's and the daemon's own methods."""
 
+import os
 import time
 import unittest
 
-from lib import LedgerTest, SharedDaemonTest
+from lib import LedgerTest, SharedDaemonTest, Witness
 
 
 def award(user, amount=1, **more):
@@ -211,6 +212,63 @@ class Services(SharedDaemonTest):
         stats = self.c.call("server.stats")
         self.assertGreater(stats["calls"]["point.award"]["count"], 0)
         self.assertEqual(list(self.c.call("server.stats", section="commits")), ["commits"])
+
+
+    def test_lists_are_counted_by_what_they_were_asked(self):
+        self.c.call("user.list", is_admin=False, limit=3)
+        self.c.call("user.list", is_admin=True, sort="level", limit=3)
+        lists = self.c.call("server.stats", section="lists")["lists"]
+        seen = {(item["method"], item["filters"], item["sort"]): item for item in lists}
+        self.assertEqual(seen["user.list", "is_admin", None]["index"], "user_by_admin")
+        self.assertEqual(seen["user.list", "is_admin", "level"]["index"], "user_by_level")
+        self.assertGreaterEqual(seen["user.list", "is_admin", None]["count"], 1)
+
+    def test_slow_calls_are_noted(self):
+        self.c.call("server.slowlog", threshold_us=0, clear=True)
+        for user in (61, 62, 63):
+            self.c.call(*award(user))
+        self.c.call("user.list", limit=2)
+        page = self.c.call("server.slowlog", limit=2)
+        self.assertEqual([i["method"] for i in page["items"]], ["user.list", "point.award"])
+        self.assertEqual(page["items"][0]["index"], "user_by_created")
+        self.assertEqual(page["items"][0]["returned"], 2)
+        rest = self.c.call("server.slowlog", limit=2, after=page["next"])["items"]
+        self.assertEqual([i["method"] for i in rest], ["point.award", "point.award"])
+        self.assertEqual(len({i["params_digest"] for i in page["items"] + rest}), 4)
+        got = self.c.call("server.slowlog", threshold_us=3600000000, clear=True)
+        self.assertEqual(got["threshold_us"], 3600000000)
+        self.assertEqual(self.c.call("server.slowlog")["items"], [])
+        with self.fails("invalid_argument", "after"):
+            self.c.call("server.slowlog", after="nonsense")
+
+
+class Backup(LedgerTest):
+    def test_a_copy_made_while_commands_go_on_is_a_ledger_of_its_own(self):
+        daemon = self.start_daemon()
+        c, other = self.connect(daemon), self.connect(daemon)
+        c.pipeline([award(i % 100 + 1) for i in range(2000)])
+        path = os.path.join(daemon.dir, "copy")
+        with Witness(daemon):
+            backup = other.wait(other.post("server.backup", {"path": path}))
+        self.assertGreaterEqual(backup["seq"], 2100)
+        self.assertEqual(backup["bytes"], os.path.getsize(os.path.join(path, "log", "data.mdb")))
+        copy = self.start_daemon(data=path, path=os.path.join(daemon.dir, "copy.sock"))
+        k = self.connect(copy)
+        self.assertEqual(k.call("server.health")["head_seq"], backup["seq"])
+        self.assertEqual(k.call("point.get", id=7)["balance"], 20)
+        last = dict(from_seq=backup["seq"], to_seq=backup["seq"])
+        self.assertEqual(k.call("log.read", last)["items"], c.call("log.read", last)["items"])
+
+    def test_a_path_that_cannot_be_is_refused_and_nothing_is_left(self):
+        daemon = self.start_daemon()
+        c = self.connect(daemon)
+        with self.fails("invalid_argument", "path"):
+            c.call("server.backup", path="copy")
+        with self.fails("already_exists", kind="path"):
+            c.call("server.backup", path=daemon.dir)
+        with self.fails("invalid_argument", "path"):
+            c.call("server.backup", path=os.path.join(daemon.dir, "no", "such", "folder"))
+        self.assertEqual(sorted(os.listdir(daemon.dir)), ["data", "sock", "sock.lock"])
 
 
 class Timers(LedgerTest):
