@@ -13,62 +13,7 @@
 #include "core/rules.h"
 #include "projections/log_index.h"
 #include "tests/lib/json.h"
-#include "tests/lib/world.h"
-
-static const char *cursor(struct world *w)
-{
-	return json_string_value(json_object_get(w->result, "next"));
-}
-
-/* The last page as "a b c" of one field. */
-static const char *fields(struct world *w, const char *name)
-{
-	static char text[65536];
-	json_t *item;
-	size_t i, n = 0;
-
-	text[0] = '\0';
-	json_array_foreach(json_object_get(w->result, "items"), i, item) n += (size_t)snprintf(
-		text + n, sizeof(text) - n, "%s%g", i ? " " : "", json_number_value(json_object_get(item, name)));
-	return text;
-}
-
-static const char *listed(struct world *w, const char *method, const char *params, const char *field)
-{
-	if (ask(w, method, "%s", params) != 0)
-		fail_msg("%s", w->err.text);
-	assert_null(cursor(w));
-	return fields(w, field);
-}
-
-static const char *paged(struct world *w, const char *method, const char *params, const char *field, int limit)
-{
-	static char all[65536];
-	char *next = NULL;
-	size_t n = 0;
-	int pages = 0;
-
-	all[0] = '\0';
-	do {
-		json_t *p = json_of("%s", params);
-		char *text;
-
-		json_object_set_new(p, "limit", json_integer(limit));
-		if (next != NULL)
-			json_object_set_new(p, "after", json_string(next));
-		text = json_print(p);
-		json_decref(p);
-		free(next);
-		assert_int_equal(ask(w, method, "%s", text), 0);
-		free(text);
-		assert_true(json_array_size(json_object_get(w->result, "items")) <= (size_t)limit);
-		n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n && *fields(w, field) ? " " : "",
-				      fields(w, field));
-		next = cursor(w) ? strdup(cursor(w)) : NULL;
-		assert_true(++pages < 10000);
-	} while (next != NULL);
-	return all;
-}
+#include "tests/lib/pages.h"
 
 static void given_points(struct world *w, int id, const char *amount)
 {

@@ -11,65 +11,14 @@
 
 #include "core/rules.h"
 #include "tests/lib/json.h"
-#include "tests/lib/world.h"
+#include "tests/lib/pages.h"
 
 enum { TODAY = 20514 };
-
-static const char *cursor(struct world *w)
-{
-	return json_string_value(json_object_get(w->result, "next"));
-}
-
-/* The last page's ids (or another field) as "1 2 3". */
-static const char *fields(struct world *w, const char *name)
-{
-	static char text[65536];
-	json_t *item;
-	size_t i, n = 0;
-
-	text[0] = '\0';
-	json_array_foreach(json_object_get(w->result, "items"), i, item) n +=
-		(size_t)snprintf(text + n, sizeof(text) - n, "%s%lld", i ? " " : "",
-				 (long long)json_integer_value(json_object_get(item, name)));
-	return text;
-}
 
 /* Ids of a list that fits one page. */
 static const char *ids(struct world *w, const char *params)
 {
-	assert_int_equal(ask(w, "user.list", "%s", params), 0);
-	assert_null(cursor(w));
-	return fields(w, "id");
-}
-
-/* All pages with that limit, put together. */
-static const char *paged_ids(struct world *w, const char *method, const char *params, int limit)
-{
-	static char all[65536];
-	char *next = NULL;
-	size_t n = 0;
-	int pages = 0;
-
-	all[0] = '\0';
-	do {
-		json_t *p = json_of("%s", params);
-		char *text;
-
-		json_object_set_new(p, "limit", json_integer(limit));
-		if (next != NULL)
-			json_object_set_new(p, "after", json_string(next));
-		text = json_print(p);
-		json_decref(p);
-		free(next);
-		assert_int_equal(ask(w, method, "%s", text), 0);
-		free(text);
-		assert_true(json_array_size(json_object_get(w->result, "items")) <= (size_t)limit);
-		n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n && *fields(w, "id") ? " " : "",
-				      fields(w, "id"));
-		next = cursor(w) ? strdup(cursor(w)) : NULL;
-		assert_true(++pages < 10000);
-	} while (next != NULL);
-	return all;
+	return listed(w, "user.list", params, "id");
 }
 
 static void given_people(struct world *w)
@@ -300,7 +249,7 @@ static void an_item_with_several_such_words_comes_once(void **state)
 	given(w, "user.create", "{id: 1, first_name: 'Mar Mara Maren', username: 'marina'}");
 	given(w, "user.create", "{id: 2, first_name: 'Maren Marin'}");
 	assert_string_equal(ids(w, "{query: 'mar'}"), "1 2");
-	assert_string_equal(paged_ids(w, "user.list", "{query: 'mar'}", 1), "1 2");
+	assert_string_equal(paged(w, "user.list", "{query: 'mar'}", "id", 1), "1 2");
 	assert_string_equal(ids(w, "{query: 'mare'}"), "1 2");
 }
 
@@ -329,7 +278,7 @@ static void pages_put_together_are_the_list(void **state)
 		char *whole = strdup(ids(w, lists[i]));
 
 		for (int limit = 1; limit <= 24; limit += 1 + limit / 3)
-			assert_string_equal(paged_ids(w, "user.list", lists[i], limit), whole);
+			assert_string_equal(paged(w, "user.list", lists[i], "id", limit), whole);
 		assert_true(strlen(whole) > 0);
 		free(whole);
 	}
@@ -402,7 +351,7 @@ static void a_page_that_examines_too_much_is_short(void **state)
 	assert_string_equal(fields(w, "id"), "3");
 	assert_non_null(cursor(w));
 	assert_int_equal(w->examined, 10000);
-	assert_string_equal(paged_ids(w, "user.list", only, 50), "3 10020");
+	assert_string_equal(paged(w, "user.list", only, "id", 50), "3 10020");
 }
 
 /* ---- VIP grants ---- */
@@ -434,8 +383,8 @@ static void vip_grants_are_listed_newest_first(void **state)
 	assert_int_equal(ask(w, "user.list", "{kind: 'vip_grant', from_at: %lld, to_at: %lld}", t + HOUR, t + 3 * HOUR),
 			 0);
 	assert_string_equal(fields(w, "id"), "3 2");
-	assert_string_equal(paged_ids(w, "user.list", "{kind: 'vip_grant'}", 1), "4 3 2 1");
-	assert_string_equal(paged_ids(w, "user.list", "{kind: 'vip_grant', user_id: 7, order: 'asc'}", 2), "1 3 4");
+	assert_string_equal(paged(w, "user.list", "{kind: 'vip_grant'}", "id", 1), "4 3 2 1");
+	assert_string_equal(paged(w, "user.list", "{kind: 'vip_grant', user_id: 7, order: 'asc'}", "id", 2), "1 3 4");
 	refused(w, ask(w, "user.list", "{kind: 'grant'}"), E_INVALID_ARGUMENT, "{field: 'kind'}");
 	refused(w, ask(w, "user.list", "{kind: 'vip_grant', sort: 'level'}"), E_INVALID_ARGUMENT, "{field: 'sort'}");
 }
