@@ -134,9 +134,11 @@ int decide_user_delete(struct decision *d, const struct user_delete *p, struct n
 		return err_with(d->err, E_IN_USE, "reason", "held_points", "user %" PRId64 " holds points", p->id);
 	if (b.balance > 0)
 		rc = debit(d, &b, b.balance, SLICE_LIT("user_deleted"), SLICE_LIT(""), 0, SLICE_NULL);
-	if (rc == 0)
-		EMIT(d, user_deleted, .id = p->id);
-	return rc;
+	if (rc != 0)
+		return rc;
+	reject_requests_of(d, p->id, "user_deleted");
+	EMIT(d, user_deleted, .id = p->id);
+	return 0;
 }
 
 /* ---- VIP ---- */
@@ -280,10 +282,11 @@ int decide_user_record_activity(struct decision *d, const struct user_record_act
 	bool message = slice_is(p->action, "message");
 	int64_t throttle = setting_int(d->state, SETTING_throttle_message_ms);
 	struct user_stats stats = { 0 };
+	struct channel c;
 	struct user u;
 	int rc;
 
-	if (p->has_channel_id)
+	if (p->has_channel_id && !find_channel(d->state, p->channel_id, &c))
 		return err_missing(d->err, "channel", p->channel_id);
 	if (find_user(d->state, p->user_id, &u)) {
 		get_user_stats(d->state, (uint64_t)p->user_id, &stats);

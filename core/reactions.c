@@ -45,6 +45,18 @@ static void activity_pays(struct decision *d, const struct event *ev)
 										     : SLICE_NULL });
 }
 
+static void reaction_pays(struct decision *d, const struct event *ev)
+{
+	const struct channel_reacted *p = ev->data;
+
+	credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
+					    .base = p->points,
+					    .source = SLICE_LIT("reaction"),
+					    .multiplied = true,
+					    .ref = make_ref_text(d->arena, "post",
+								 post_id(d->arena, p->channel_id, p->message_id)) });
+}
+
 static void checkin_pays(struct decision *d, const struct event *ev)
 {
 	const struct user_checked_in *p = ev->data;
@@ -70,15 +82,25 @@ static void gift_pays(struct decision *d, const struct event *ev)
 					    .multiplied = true });
 }
 
+/* R15 */
+static void approval_admits(struct decision *d, const struct event *ev)
+{
+	const struct channel_request_approved *p = ev->data;
+
+	ensure_user(d, p->user_id);
+}
+
 /* By rule number. R16 needs no row: the events of VIP carry the role that follows. */
 static const struct {
 	enum event_type after;
 	void (*then)(struct decision *, const struct event *);
 } reactions[] = {
-	{ EV_point_credited, level_rises },           /* R1 */
-	{ EV_user_activity_recorded, activity_pays }, /* R5 */
-	{ EV_user_checked_in, checkin_pays },         /* R5 */
-	{ EV_user_gift_claimed, gift_pays },          /* R5 */
+	{ EV_point_credited, level_rises },               /* R1 */
+	{ EV_user_activity_recorded, activity_pays },     /* R5 */
+	{ EV_channel_reacted, reaction_pays },            /* R5 */
+	{ EV_user_checked_in, checkin_pays },             /* R5 */
+	{ EV_user_gift_claimed, gift_pays },              /* R5 */
+	{ EV_channel_request_approved, approval_admits }, /* R15 */
 };
 
 void react(struct decision *d, const struct event *ev)

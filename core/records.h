@@ -183,6 +183,19 @@ static inline bool key_take_DESC(struct slice *k, int64_t *ret)
 	return true;
 }
 bool key_take_VAR(struct slice *k, uint64_t *ret);
+/* The last part of a key, which in an index is often the id. */
+static inline bool key_last_U64(struct slice k, uint64_t *ret)
+{
+	struct slice last = k.len >= 8 ? slice_of((const uint8_t *)k.base + k.len - 8, 8) : SLICE_LIT("");
+
+	return key_take_U64(&last, ret);
+}
+static inline bool key_last_I64(struct slice k, int64_t *ret)
+{
+	struct slice last = k.len >= 8 ? slice_of((const uint8_t *)k.base + k.len - 8, 8) : SLICE_LIT("");
+
+	return key_take_I64(&last, ret);
+}
 /* Unescaped into the arena. */
 bool key_take_TEXT(struct slice *k, struct arena *arena, struct slice *ret);
 

@@ -146,18 +146,68 @@ int debit(struct decision *d, const struct balance *b, int64_t amount, struct sl
 	return 0;
 }
 
+static void put_ref_kind(struct buf *b, const char *kind)
+{
+	mp_put_map(b, 2);
+	mp_put_text(b, SLICE_LIT("kind"));
+	mp_put_text(b, slice_str(kind));
+	mp_put_text(b, SLICE_LIT("id"));
+}
+
 struct slice make_ref(struct arena *arena, const char *kind, int64_t id)
 {
 	uint8_t small[80];
 	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
 
-	mp_put_map(&b, 2);
-	mp_put_text(&b, SLICE_LIT("kind"));
-	mp_put_text(&b, slice_str(kind));
-	mp_put_text(&b, SLICE_LIT("id"));
+	put_ref_kind(&b, kind);
 	mp_put_int64(&b, id);
 	assert(!b.failed);
 	return arena_copy(arena, buf_slice(&b));
+}
+
+struct slice make_ref_text(struct arena *arena, const char *kind, struct slice id)
+{
+	uint8_t small[80 + REF_ID_MAX];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
+
+	put_ref_kind(&b, kind);
+	mp_put_text(&b, id);
+	assert(!b.failed);
+	return arena_copy(arena, buf_slice(&b));
+}
+
+/* The id of a ref of this kind, packed; absent: it is of another. */
+static struct slice ref_id(struct slice ref, const char *kind)
+{
+	struct slice name, value, text, id = SLICE_NULL;
+	struct mp m = mp_of(ref), inside;
+	bool same = false;
+	uint32_t n;
+
+	if (ref.base == NULL || !mp_map(&m, &n))
+		return SLICE_NULL;
+	while (n-- > 0 && mp_str(&m, &name) && mp_raw(&m, 0, &value)) {
+		inside = mp_of(value);
+		if (slice_is(name, "kind"))
+			same = mp_str(&inside, &text) && slice_is(text, kind);
+		else if (slice_is(name, "id"))
+			id = value;
+	}
+	return same ? id : SLICE_NULL;
+}
+
+bool ref_is(struct slice ref, const char *kind, struct slice *ret_id)
+{
+	struct mp m = mp_of(ref_id(ref, kind));
+
+	return mp_peek(&m) == MP_STR && mp_str(&m, ret_id);
+}
+
+bool ref_is_int(struct slice ref, const char *kind, int64_t *ret_id)
+{
+	struct mp m = mp_of(ref_id(ref, kind));
+
+	return mp_peek(&m) == MP_INT && mp_int(&m, ret_id);
 }
 
 bool find_level(struct state *s, int64_t id, struct level *ret)

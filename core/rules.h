@@ -63,6 +63,10 @@ int debit(struct decision *d, const struct balance *b, int64_t amount, struct sl
 	  int64_t counterparty_id, struct slice ref);
 /* {kind, id}, in the arena. */
 struct slice make_ref(struct arena *arena, const char *kind, int64_t id);
+struct slice make_ref_text(struct arena *arena, const char *kind, struct slice id);
+/* Whether a ref (which may be absent) is of this kind, and its id a text / a number. */
+bool ref_is(struct slice ref, const char *kind, struct slice *ret_id);
+bool ref_is_int(struct slice ref, const char *kind, int64_t *ret_id);
 
 /* The highest level whose min_points <= balance; false: none. */
 bool level_for(struct state *s, int64_t points, struct level *ret);
@@ -78,6 +82,30 @@ struct gains gains_of(struct decision *d, int64_t user_id);
 
 /* An entry as it is shown; false: an unknown key without a value. Lends from the state and its arena. */
 bool config_show(struct state *s, struct slice key, struct config_item *ret);
+
+/* ---- channels ---- */
+
+enum { REACTIONS_MAX = 10 };
+/* False: unknown or deleted. */
+bool find_channel(struct state *s, int64_t id, struct channel *ret);
+/* With what follows from the settings. Lends from c and the state's arena. */
+void channel_show(struct state *s, const struct channel *c, struct channel_item *ret);
+/* Emojis that earn something there, with their points. Returns how many. */
+size_t effective_reactions(struct state *s, const struct channel *c, struct effective_reaction ret[SETTING_TEXTS_MAX]);
+/* Place of an emoji (without U+FE0F) among the channel's own reactions; -1: it is none of them. */
+int64_t reaction_position(const struct channel *c, struct slice emoji);
+/* reaction_points of the channel's reactions, in their order, with `points` for `emoji` (absent: as they are). */
+struct slice reaction_points(const struct channel *c, struct slice emoji, int64_t points, struct arena *arena);
+/* "-100:5" */
+struct slice post_id(struct arena *arena, int64_t channel_id, int64_t message_id);
+/* When the timer will approve it, by the settings as they are; false: never. */
+bool join_request_due(struct state *s, const struct join_request *r, int64_t *ret_at);
+void join_request_show(struct state *s, const struct join_request *r, struct join_request_item *ret);
+/* The user's pending ones. */
+void reject_requests_of(struct decision *d, int64_t user_id, const char *reason);
+/* The oldest requests that were decided before this time, at most max. Returns how many. */
+size_t decided_requests(struct state *s, int64_t before_at, size_t max, uint64_t *ret_ids);
+int64_t archivable_requests(struct state *s, int64_t before_at, int64_t max);
 
 /* ---- VIP ---- */
 

@@ -866,7 +866,7 @@ static int want_ref(struct mp *m, const struct field *f, struct slice *ret, stru
 	return 0;
 }
 
-static int want_scalar(struct mp *m, const struct field *f, void *p, struct err *err)
+int param_decode(struct mp *m, const struct field *f, void *p, struct err *err)
 {
 	switch ((enum kind)f->kind) {
 	case KIND_BOOL:
@@ -912,7 +912,7 @@ static int want_list(struct mp *m, const struct plan_entry *e, void *p, struct a
 		int rc;
 
 		if (f->shape == SHAPE_LIST) {
-			rc = want_scalar(m, f, v + i * size, err);
+			rc = param_decode(m, f, v + i * size, err);
 		} else {
 			struct slice item;
 			void *parts[PLAN_PARTS] = { v + i * size, NULL };
@@ -982,7 +982,7 @@ static int want_value(struct mp *m, const struct plan_entry *e, void *obj, struc
 		rc = want_nested(m, e, p, arena, err);
 		break;
 	default:
-		rc = want_scalar(m, f, p, err);
+		rc = param_decode(m, f, p, err);
 		break;
 	}
 	if (rc != 0)

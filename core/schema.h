@@ -191,6 +191,8 @@ void plan_free(const struct plan *p);
  */
 int params_decode(const struct plan *p, struct slice packed, void *const parts[PLAN_PARTS], struct arena *arena,
 		  struct err *err);
+/* One value of a field, tested likewise; *ret is of the field's kind. */
+int param_decode(struct mp *m, const struct field *f, void *ret, struct err *err);
 unsigned plan_n_fields(const struct plan *p);
 const struct field *plan_field(const struct plan *p, unsigned i);
 /* From a PATCH: never required, and has no default. */

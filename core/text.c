@@ -38,6 +38,25 @@ struct slice text_trim(struct slice s)
 	return slice_of(p, (size_t)(end - p));
 }
 
+struct slice text_emoji(struct slice s, struct arena *arena)
+{
+	static const char selector[] = "\xef\xb8\x8f";
+	const char *p = s.base, *end = p + s.len, *at;
+	char *copy, *to;
+
+	if (memmem(p, s.len, selector, 3) == NULL)
+		return s;
+	copy = to = arena_take(arena, s.len);
+	if (copy == NULL)
+		return SLICE_NULL;
+	while ((at = memmem(p, (size_t)(end - p), selector, 3)) != NULL) {
+		to = mempcpy(to, p, (size_t)(at - p));
+		p = at + 3;
+	}
+	to = mempcpy(to, p, (size_t)(end - p));
+	return slice_of(copy, (size_t)(to - copy));
+}
+
 /* utf8proc_map into the arena; absent when it cannot. */
 static struct slice map_text(struct slice s, utf8proc_option_t options, struct arena *arena)
 {

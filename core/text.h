@@ -9,6 +9,9 @@
 /* Without white space (Unicode) around it. Lent from s. */
 struct slice text_trim(struct slice s);
 
+/* Without U+FE0F, which only says how an emoji is drawn. Lent from s when it has none, else in the arena. */
+struct slice text_emoji(struct slice s, struct arena *arena);
+
 /* NFKC case folding, for unique names; longer than 200 bytes: its SHA-256. In the arena. */
 struct slice text_fold_name(struct slice s, struct arena *arena);
 

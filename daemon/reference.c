@@ -72,6 +72,9 @@ static void put_default(struct buf *b, const struct field *f)
 	case KIND_KEY:
 		mp_put_text(b, slice_str(f->dflt_text));
 		return;
+	case KIND_MAP:
+		mp_put_map(b, 0); /* the only one that such a default is */
+		return;
 	default:
 		mp_put_int64(b, f->dflt);
 		return;
@@ -170,6 +173,9 @@ static void print_default(FILE *f, const struct field *d)
 	case KIND_TEXT:
 	case KIND_KEY:
 		fprintf(f, " = \"%s\"", d->dflt_text);
+		return;
+	case KIND_MAP:
+		fputs(" = {}", f);
 		return;
 	default:
 		fprintf(f, " = %" PRId64, d->dflt);

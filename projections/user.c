@@ -150,7 +150,7 @@ static void touch(struct state *s, struct user_stats *st, uint64_t id, int64_t a
 	st->days_active = counter_up(st->days_active);
 }
 
-/* Loads the user's statistics and the day's, applies one activity, and sets the stream's version. */
+/* Loads the user's statistics and the day's, applies one activity, and sets the version if the stream is the user's. */
 struct activity {
 	struct user_stats stats;
 	struct user_day today;
@@ -164,8 +164,10 @@ static bool begin_activity(struct state *s, const struct event *ev, int64_t user
 	a->id = (uint64_t)user_id;
 	if (!get_user(s, a->id, &u))
 		return false;
-	u.version = ev->version;
-	put_user(s, a->id, &u);
+	if (event_defs[ev->type].stream == STREAM_user) {
+		u.version = ev->version;
+		put_user(s, a->id, &u);
+	}
 	a->stats = (struct user_stats){ 0 };
 	get_user_stats(s, a->id, &a->stats);
 	load_day(s, (uint64_t)utc_day(ev->at), &a->today);
@@ -221,6 +223,20 @@ static void on_gift_claimed(struct state *s, const struct event *ev)
 	a.stats.has_last_daily_gift_at = true;
 	a.stats.last_daily_gift_at = ev->at;
 	a.today.gifts++;
+	end_activity(s, ev, &a);
+}
+
+static void on_reacted(struct state *s, const struct event *ev)
+{
+	const struct channel_reacted *p = ev->data;
+	struct activity a;
+
+	if (!begin_activity(s, ev, p->user_id, &a))
+		return;
+	if (!p->throttled) {
+		a.stats.has_last_reaction_at = true;
+		a.stats.last_reaction_at = ev->at;
+	}
 	end_activity(s, ev, &a);
 }
 
@@ -494,6 +510,7 @@ static const struct fold folds[] = {
 	{ EV_user_activity_recorded, on_activity_recorded },
 	{ EV_user_checked_in, on_checked_in },
 	{ EV_user_gift_claimed, on_gift_claimed },
+	{ EV_channel_reacted, on_reacted },
 	{ EV_user_vip_granted, on_vip_granted },
 	{ EV_user_vip_revoked, on_vip_revoked },
 	{ EV_user_vip_expired, on_vip_expired },

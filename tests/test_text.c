@@ -51,6 +51,22 @@ static void white_space_around_is_removed(void **state)
 		assert_slice(text_trim(slice_str(cases[i][0])), cases[i][1]);
 }
 
+static void emojis_are_kept_without_their_presentation(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "", "" },
+		{ "👍", "👍" },
+		{ "❤\ufe0f", "❤" },
+		{ "\ufe0f\ufe0f", "" },
+		{ "\ufe0fa\ufe0fb\ufe0e", "ab\ufe0e" },
+		{ "🏳\ufe0f\u200d🌈", "🏳\u200d🌈" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_slice(text_emoji(slice_str(cases[i][0]), &arena), cases[i][1]);
+}
+
 static void names_are_equal_whatever_their_case_and_form(void **state)
 {
 	static const char *const equal[][2] = {
@@ -151,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(white_space_around_is_removed),
+		cmocka_unit_test(emojis_are_kept_without_their_presentation),
 		cmocka_unit_test(names_are_equal_whatever_their_case_and_form),
 		cmocka_unit_test(long_names_are_compared_by_their_digest),
 		cmocka_unit_test(texts_fall_into_words),
