@@ -31,14 +31,6 @@ static inline bool is_text(uint8_t kind)
 	return kind >= KIND_TEXT;
 }
 
-/* Stored as an int64. */
-static inline bool kind_is_int(uint8_t kind)
-{
-	const unsigned kinds = 1u << KIND_INT | 1u << KIND_UID | 1u << KIND_CID | 1u << KIND_MS | 1u << KIND_PTS;
-
-	return kinds >> kind & 1;
-}
-
 size_t kind_size(uint8_t kind)
 {
 	switch ((enum kind)kind) {
@@ -156,25 +148,12 @@ static unsigned stored_count(const struct record *r)
 	return n;
 }
 
-static inline bool is_plain(const struct field *f)
-{
-	return f->shape == SHAPE_SCALAR && f->has == 0;
-}
-
-/* All rows and events go through here and record_get(): most fields are plain, so they are tested for first. */
 void record_put(struct buf *b, const struct record *r, const void *obj)
 {
 	mp_put_array(b, stored_count(r));
-	for (unsigned i = 0; i < r->n_fields; i++) {
-		const struct field *f = &r->fields[i];
-
-		if (f->flags & FIELD_DERIVED)
-			continue;
-		if (is_plain(f) && kind_is_int(f->kind))
-			mp_put_int64(b, *(const int64_t *)at(f, obj));
-		else
-			put_field(b, f, obj);
-	}
+	for (unsigned i = 0; i < r->n_fields; i++)
+		if ((r->fields[i].flags & FIELD_DERIVED) == 0)
+			put_field(b, &r->fields[i], obj);
 }
 
 static bool get_scalar(struct mp *m, uint8_t kind, void *p)
@@ -297,19 +276,9 @@ bool record_get(struct mp *m, const struct record *r, void *obj, struct arena *a
 	if (!mp_array(m, &n))
 		return false;
 	for (i = 0; i < r->n_fields && n > 0; i++) {
-		const struct field *f = &r->fields[i];
-		bool ok = true;
-
-		if (f->flags & FIELD_DERIVED) {
-			set_default(f, obj);
-			continue;
-		}
-		n--;
-		if (is_plain(f) && kind_is_int(f->kind))
-			ok = mp_int(m, (int64_t *)((uint8_t *)obj + f->offset));
-		else
-			ok = get_field(m, f, obj, arena);
-		if (!ok)
+		if (r->fields[i].flags & FIELD_DERIVED)
+			set_default(&r->fields[i], obj);
+		else if (n--, !get_field(m, &r->fields[i], obj, arena))
 			return false;
 	}
 	for (; i < r->n_fields; i++)
@@ -855,6 +824,7 @@ static bool clean_value(struct mp *m, unsigned depth)
 
 static int want_map(struct mp *m, const struct field *f, struct slice *ret, struct err *err)
 {
+	uint32_t max = f->shape == SHAPE_LIST ? (uint32_t)f->hi : f->max;
 	struct mp inside;
 
 	if (f->kind == KIND_MAP && mp_peek(m) != MP_MAP)
@@ -862,10 +832,10 @@ static int want_map(struct mp *m, const struct field *f, struct slice *ret, stru
 	if (!mp_raw(m, VALUE_DEPTH, ret))
 		return err_field(err, f->name, "is nested more than %d deep", MAP_DEPTH);
 	inside = mp_of(*ret);
-	if (f->kind == KIND_MAP && f->max == 0 && ret->len > MAP_MAX)
-		return err_field(err, f->name, "must be at most %d bytes packed", MAP_MAX);
-	if (f->max != 0 && ret->len > f->max)
-		return err_field(err, f->name, "must be at most %" PRIu32 " bytes packed", f->max);
+	if (f->kind == KIND_MAP && max == 0)
+		max = MAP_MAX;
+	if (max != 0 && ret->len > max)
+		return err_field(err, f->name, "must be at most %" PRIu32 " bytes packed", max);
 	if (f->kind == KIND_MAP && !clean_value(&inside, MAP_DEPTH))
 		return err_field(err, f->name, "must have string keys, valid UTF-8 and at most %d levels", MAP_DEPTH);
 	return 0;

@@ -84,6 +84,13 @@ struct slice text_fold_name(struct slice s, struct arena *arena)
 	return arena_copy(arena, slice_of(digest, sizeof(digest)));
 }
 
+struct slice text_fold_search(struct slice s, struct arena *arena)
+{
+	return map_text(s,
+			UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK,
+			arena);
+}
+
 static bool is_word(utf8proc_int32_t c)
 {
 	utf8proc_category_t cat = utf8proc_category(c);
@@ -142,11 +149,7 @@ struct words text_words(const struct slice *texts, size_t n_texts, size_t max, s
 	for (size_t i = 0; i < n_texts; i++) {
 		if (texts[i].len == 0)
 			continue;
-		split_words(map_text(texts[i],
-				     UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD |
-					     UTF8PROC_STRIPMARK,
-				     arena),
-			    max, &w);
+		split_words(text_fold_search(texts[i], arena), max, &w);
 	}
 	qsort(w.v, w.n, sizeof(w.v[0]), word_cmp);
 	return w;

@@ -15,6 +15,9 @@ struct slice text_emoji(struct slice s, struct arena *arena);
 /* NFKC case folding, for unique names; longer than 200 bytes: its SHA-256. In the arena. */
 struct slice text_fold_name(struct slice s, struct arena *arena);
 
+/* As words are folded for search: NFKD, combining marks removed, case folded. In the arena. */
+struct slice text_fold_search(struct slice s, struct arena *arena);
+
 /*
  * Words for search: NFKD, combining marks removed, case folded, split at whatever is neither letter nor
  * digit; of each word the first 32 bytes (whole characters); at most `max` different ones. Sorted by bytes.
