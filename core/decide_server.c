@@ -1,5 +1,7 @@
 #include "core/rules.h"
 
+enum { SERVER_PARTS_MAX = 8 };
+
 /* The level table a new ledger starts with. */
 static const struct {
 	const char *name;
@@ -45,6 +47,36 @@ static int64_t install_levels(struct decision *d)
 	return created;
 }
 
+static const struct {
+	const char *id, *name, *type, *action;
+	int64_t target_value, points;
+} default_missions[] = {
+	{ "messages_primer_mensaje", "Primer Mensaje", "one_time", "message", 1, 10 },
+	{ "daily_check-in_diario", "Check-in Diario", "daily", "checkin", 1, 5 },
+	{ "messages_conversador_activo", "Conversador Activo", "one_time", "message", 10, 25 },
+};
+
+/* Creates the missions whose ids were never used. Returns how many. */
+static int64_t install_missions(struct decision *d)
+{
+	int64_t created = 0;
+
+	for (size_t i = 0; i < sizeof(default_missions) / sizeof(default_missions[0]); i++) {
+		struct mission_create p;
+		struct slice id;
+
+		record_defaults(record_mission_create(), &p);
+		p.mission.id = slice_str(default_missions[i].id);
+		p.mission.name = slice_str(default_missions[i].name);
+		p.mission.type = slice_str(default_missions[i].type);
+		p.mission.action = slice_str(default_missions[i].action);
+		p.mission.target_value = default_missions[i].target_value;
+		p.mission.reward_points = default_missions[i].points * POINTS_SCALE;
+		created += create_mission(d, &p.mission, &id) == 0;
+	}
+	return created;
+}
+
 static bool wanted(const struct server_install_defaults *p, const char *part)
 {
 	bool any = p->parts.n == 0;
@@ -57,11 +89,21 @@ static bool wanted(const struct server_install_defaults *p, const char *part)
 int decide_server_install_defaults(struct decision *d, const struct server_install_defaults *p,
 				   struct server_install_defaults_result *r)
 {
-	static const struct slice parts[] = { { "levels", 6 } };
+	struct slice *parts = arena_take(d->arena, SERVER_PARTS_MAX * sizeof(*parts));
+	size_t n = 0;
 
+	if (parts == NULL)
+		return err_set(d->err, E_LIMIT_EXCEEDED, "the commit is too large");
 	if (wanted(p, "levels"))
 		r->created.levels = install_levels(d);
+	if (wanted(p, "missions"))
+		r->created.missions = install_missions(d);
 	if (r->created.levels > 0)
-		EMIT(d, server_defaults_installed, .parts = { parts, 1 }, .levels = r->created.levels);
+		parts[n++] = SLICE_LIT("levels");
+	if (r->created.missions > 0)
+		parts[n++] = SLICE_LIT("missions");
+	if (n > 0)
+		EMIT(d, server_defaults_installed, .parts = { parts, n }, .levels = r->created.levels,
+		     .missions = r->created.missions);
 	return 0;
 }

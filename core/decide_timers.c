@@ -75,6 +75,7 @@ bool event_moves_timers(enum event_type type)
 	switch (event_defs[type].stream) {
 	case STREAM_points:
 	case STREAM_post:
+	case STREAM_progress:
 		return false;
 	default:
 		break;

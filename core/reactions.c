@@ -95,12 +95,17 @@ static const struct {
 	enum event_type after;
 	void (*then)(struct decision *, const struct event *);
 } reactions[] = {
-	{ EV_point_credited, level_rises },               /* R1 */
-	{ EV_user_activity_recorded, activity_pays },     /* R5 */
-	{ EV_channel_reacted, reaction_pays },            /* R5 */
-	{ EV_user_checked_in, checkin_pays },             /* R5 */
-	{ EV_user_gift_claimed, gift_pays },              /* R5 */
-	{ EV_channel_request_approved, approval_admits }, /* R15 */
+	{ EV_point_credited, level_rises },                        /* R1 */
+	{ EV_user_activity_recorded, activity_pays },              /* R5 */
+	{ EV_channel_reacted, reaction_pays },                     /* R5 */
+	{ EV_user_checked_in, checkin_pays },                      /* R5 */
+	{ EV_user_gift_claimed, gift_pays },                       /* R5 */
+	{ EV_user_activity_recorded, activity_advances_missions }, /* R5 */
+	{ EV_channel_reacted, reaction_advances_missions },        /* R5 */
+	{ EV_user_checked_in, checkin_advances_missions },         /* R5 */
+	{ EV_mission_completed, completion_advances_missions },    /* R6 */
+	{ EV_mission_completed, completion_pays },                 /* R7 */
+	{ EV_channel_request_approved, approval_admits },          /* R15 */
 };
 
 void react(struct decision *d, const struct event *ev)

@@ -11,4 +11,11 @@ void react(struct decision *d, const struct event *ev);
 
 /* Reactions of the aggregates, by the file they are in. */
 
+/* core/decide_mission.c */
+void activity_advances_missions(struct decision *d, const struct event *ev);
+void reaction_advances_missions(struct decision *d, const struct event *ev);
+void checkin_advances_missions(struct decision *d, const struct event *ev);
+void completion_advances_missions(struct decision *d, const struct event *ev);
+void completion_pays(struct decision *d, const struct event *ev);
+
 #endif

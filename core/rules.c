@@ -68,14 +68,17 @@ static int role_rank(struct slice role)
 	return slice_is(role, "admin") ? 2 : slice_is(role, "vip") ? 1 : 0;
 }
 
+bool gate_open(struct state *s, enum setting gate, const struct user *u, int64_t now)
+{
+	return role_rank(role_of(u, now)) >= role_rank(setting_text(s, gate));
+}
+
 int access_gate(struct decision *d, enum setting gate, const struct user *u)
 {
-	struct slice lowest = setting_text(d->state, gate);
-
-	if (role_rank(role_of(u, d->now)) >= role_rank(lowest))
+	if (gate_open(d->state, gate, u, d->now))
 		return 0;
 	return err_with(d->err, E_FORBIDDEN, "reason", setting_defs[gate].key, "open to role %.*s and above",
-			SLICE_FMT(lowest));
+			SLICE_FMT(setting_text(d->state, gate)));
 }
 
 /* ---- points ---- */
@@ -290,6 +293,8 @@ bool transaction_of(const struct event *ev, struct transaction *ret)
 
 struct gains gains_of(struct decision *d, int64_t user_id)
 {
+	size_t most = d->n_events - d->command_first;
+	struct slice *missions = NULL;
 	struct gains g = { 0 };
 
 	for (size_t i = d->command_first; i < d->n_events; i++) {
@@ -303,10 +308,20 @@ struct gains gains_of(struct decision *d, int64_t user_id)
 				g.points += p->amount;
 			break;
 		}
+		case EV_mission_completed: {
+			const struct mission_completed *p = ev->data;
+
+			if (missions == NULL)
+				missions = arena_take(d->arena, most * sizeof(*missions));
+			if (missions != NULL && p->user_id == user_id)
+				missions[g.missions_completed.n++] = p->mission_id;
+			break;
+		}
 		default:
 			break;
 		}
 	}
+	g.missions_completed.v = missions;
 	return g;
 }
 

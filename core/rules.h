@@ -40,7 +40,9 @@ void ensure_user(struct decision *d, int64_t id);
 bool vip_active(const struct user *u, int64_t now);
 /* "admin", "vip" or "free" by the clock. */
 struct slice role_of(const struct user *u, int64_t now);
-/* E_FORBIDDEN when the user's role is below the lowest that the gate lets in. */
+/* Whether the user's role is one that the gate lets in. */
+bool gate_open(struct state *s, enum setting gate, const struct user *u, int64_t now);
+/* E_FORBIDDEN when it is not. */
 int access_gate(struct decision *d, enum setting gate, const struct user *u);
 
 /* ---- points ---- */
@@ -77,6 +79,48 @@ bool transaction_of(const struct event *ev, struct transaction *ret);
 
 /* Sum credited to a user by the command so far, and what else it brought. Lists in the arena. */
 struct gains gains_of(struct decision *d, int64_t user_id);
+
+/* ---- missions ---- */
+
+/* False: unknown or deleted. */
+bool find_mission(struct state *s, struct slice id, struct mission *ret);
+/* Active and not expired. */
+bool mission_open(const struct mission *m, int64_t now);
+
+/* What a mission can require besides its counter and actions: that is completed, unlocked, completed. */
+enum mission_part { PART_FRAGMENT, PART_LORE, PART_MISSION, N_MISSION_PARTS };
+extern const char *const mission_part_names[N_MISSION_PARTS]; /* kinds of refs, and in table mission_by_part */
+struct ids {
+	const struct slice *v;
+	size_t n;
+};
+struct ids mission_requires(const struct mission *m, enum mission_part part);
+/* Whether some mission requires it; such a thing cannot be deleted. */
+bool required_by_mission(struct state *s, enum mission_part part, struct slice id);
+
+/* The day or week in which missions of this type count now, 0 for the other types; it never goes back. */
+int64_t mission_period(struct state *s, struct slice type, int64_t now);
+/* The progress of a user as it reads now; false: never started, *ret is empty then. Not the derived fields. */
+bool read_progress(struct state *s, const struct mission *m, int64_t user_id, int64_t now, struct progress *ret);
+/* Fills in the derived fields of what was read. True: every part is done. */
+bool derive_progress(struct state *s, const struct mission *m, int64_t now, struct progress *p);
+/*
+ * Whether progress lets a mission start: it is not completed, or ready to repeat. *ret_retry_at: when time will make
+ * it ready; 0: never, or it is.
+ */
+bool mission_ready(struct state *s, const struct mission *m, const struct progress *p, int64_t now,
+		   int64_t *ret_retry_at);
+
+/*
+ * By rule: advances the open missions of a user that count this action, by 1 or (set_to not negative) to set_to.
+ * Missions that cannot advance are skipped.
+ */
+void missions_advance(struct decision *d, int64_t user_id, struct slice action, int64_t set_to);
+/* By rule: a user got what missions may require. */
+void missions_advance_part(struct decision *d, int64_t user_id, enum mission_part part, struct slice id);
+
+/* Creates a mission, whose id may be absent. *ret_id: that of the mission. */
+int create_mission(struct decision *d, const struct mission *m, struct slice *ret_id);
 
 /* ---- configuration ---- */
 

@@ -199,6 +199,8 @@ int ledger_end(struct ledger *l, struct err *err)
 		give_up(l);
 		return rc;
 	}
+	/* periods of missions count from the first event of all */
+	l->timers_stale |= l->d.n_events > 0 && l->d.first_seq == 1;
 	for (size_t i = 0; i < l->d.n_events; i++)
 		l->timers_stale |= event_moves_timers(l->d.events[i].type);
 	state_commit(s);

@@ -45,7 +45,7 @@ static const struct option_def defs[] = {
 	       "a subscriber that takes nothing for so long is closed"),
 	OPTION(log_reserve_mb, OPTION_NUMBER, "64", 1, 1048576,
 	       "megabytes of disk that stay free: below, commands answer storage_full"),
-	OPTION(defaults, OPTION_BOOL, "yes", 0, 1, "install the default levels on an empty log"),
+	OPTION(defaults, OPTION_BOOL, "yes", 0, 1, "install the default content on an empty log"),
 	OPTION(log_level, OPTION_LEVEL, "info", 0, 0, "error, warn, info or debug"),
 };
 enum { N_DEFS = sizeof(defs) / sizeof(defs[0]) };

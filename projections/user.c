@@ -240,6 +240,18 @@ static void on_reacted(struct state *s, const struct event *ev)
 	end_activity(s, ev, &a);
 }
 
+/* A completion is no activity of its own. */
+static void on_mission_completed(struct state *s, const struct event *ev)
+{
+	const struct mission_completed *p = ev->data;
+	struct user_stats st;
+
+	if (!get_user_stats(s, (uint64_t)p->user_id, &st))
+		return;
+	st.missions_completed = counter_up(st.missions_completed);
+	put_user_stats(s, (uint64_t)p->user_id, &st);
+}
+
 /* ---- profile ---- */
 
 static void on_created(struct state *s, const struct event *ev)
@@ -511,6 +523,7 @@ static const struct fold folds[] = {
 	{ EV_user_checked_in, on_checked_in },
 	{ EV_user_gift_claimed, on_gift_claimed },
 	{ EV_channel_reacted, on_reacted },
+	{ EV_mission_completed, on_mission_completed },
 	{ EV_user_vip_granted, on_vip_granted },
 	{ EV_user_vip_revoked, on_vip_revoked },
 	{ EV_user_vip_expired, on_vip_expired },

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "core/rules.h"
+#include "projections/mission_queries.h"
 #include "projections/point_queries.h"
 #include "projections/query.h"
 
@@ -96,11 +97,12 @@ static void put_engagement(struct query *q, struct map_writer *w, const struct u
 	map_float(w, "engagement_score", engagement_score(u, st, b, 0));
 }
 
-/* Badges, achievements, lore, missions and auctions count from the day their aggregates exist. */
-static void put_counts(struct map_writer *w)
+/* Badges, achievements, lore and auctions count from the day their aggregates exist. */
+static void put_counts(struct query *q, struct map_writer *w, int64_t user_id)
 {
-	static const char *const names[] = { "badges", "achievements", "lore", "missions_open", "auctions_joined" };
+	static const char *const names[] = { "badges", "achievements", "lore", "auctions_joined" };
 
+	map_int(w, "missions_open", missions_in_work(q, user_id));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		map_int(w, names[i], 0);
 }
@@ -127,7 +129,7 @@ static void put_user_item(struct query *q, const struct user *row, unsigned mask
 	if (mask & INCLUDE_vip)
 		put_grants(q, &w, &u);
 	if (mask & INCLUDE_counts)
-		put_counts(&w);
+		put_counts(q, &w, u.id);
 	if (mask & INCLUDE_engagement) {
 		map_key(&w, "engagement");
 		map_open(&inner, q->out);

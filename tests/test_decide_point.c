@@ -528,7 +528,7 @@ static void default_levels_fill_the_gaps(void **state)
 		" {id: 4, name: 'Explorador', min_points: 1500, reward: null}]}");
 	answers(w, "point.get", "{kind: 'level', id: 20}",
 		"{name: 'Cosmos', min_points: 14500, reward: 'Recompensa épica'}");
-	given(w, "server.install_defaults", "{}");
+	given(w, "server.install_defaults", "{parts: ['levels']}");
 	then(w, "{changed: false, created: {levels: 0}}");
 }
 

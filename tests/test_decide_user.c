@@ -105,7 +105,7 @@ static void a_deleted_user_comes_back_afresh(void **state)
 {
 	struct world *w = *state;
 
-	given(w, "server.install_defaults", "{}");
+	given(w, "server.install_defaults", "{parts: ['levels']}");
 	given(w, "user.create", "{id: 7, first_name: 'Ana', username: 'ana'}");
 	given(w, "user.record_activity", "{user_id: 7, action: 'message'}");
 	given(w, "user.grant_vip", "{user_id: 7, days: 3}");
@@ -649,8 +649,9 @@ static void overdue_entries_run_in_due_order(void **state)
 	given(w, "user.grant_vip", "{user_id: 8, days: 2}");
 	given(w, "user.grant_vip", "{user_id: 7, days: 1}");
 	given(w, "user.grant_vip", "{user_id: 6, expires_at: %lld}", (long long)(w->now + 2 * DAY + 12 * HOUR));
-	head = w->head;
 	w->now += 2 * DAY;
+	tick_periods(w);
+	head = w->head;
 	assert_int_equal(tick(w), 4);
 	w->first = head + 1;
 	assert_string_equal(events(w), "user.vip_expired user.vip_reminder_due user.vip_expired user.vip_expired");

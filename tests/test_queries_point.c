@@ -51,7 +51,7 @@ static void a_balance_knows_the_way_to_the_next_level(void **state)
 {
 	struct world *w = *state;
 
-	given(w, "server.install_defaults", "{}");
+	given(w, "server.install_defaults", "{parts: ['levels']}");
 	given_points(w, 7, "625");
 	answers(w, "point.get", "{id: 7}",
 		"{level: 2, level_name: 'Aprendiz', next_level: 3, points_to_next: 375, level_progress: 0.25}");
@@ -140,7 +140,7 @@ static void the_leaderboard_shows_who_it_is(void **state)
 {
 	struct world *w = *state;
 
-	given(w, "server.install_defaults", "{}");
+	given(w, "server.install_defaults", "{parts: ['levels']}");
 	given(w, "user.create", "{id: 7, first_name: 'Ana', username: 'ana'}");
 	given(w, "user.record_activity", "{user_id: 7, action: 'message'}");
 	given(w, "user.checkin", "{user_id: 7}");

@@ -191,7 +191,7 @@ static void users_are_found_by_level(void **state)
 {
 	struct world *w = *state;
 
-	given(w, "server.install_defaults", "{}");
+	given(w, "server.install_defaults", "{parts: ['levels']}");
 	given(w, "point.award", "{user_id: 1, amount: 600}");
 	given(w, "point.award", "{user_id: 2, amount: 10}");
 	given(w, "point.award", "{user_id: 3, amount: 2000}");
@@ -344,7 +344,7 @@ static void a_page_that_examines_too_much_is_short(void **state)
 
 	for (int id = 1; id <= 10050; id++)
 		given(w, "user.create", "{id: %d}", id);
-	given(w, "server.install_defaults", "{}");
+	given(w, "server.install_defaults", "{parts: ['levels']}");
 	given(w, "point.award", "{user_id: 10020, amount: 700}");
 	given(w, "point.award", "{user_id: 3, amount: 700}");
 	assert_int_equal(ask(w, "user.list", "%s", only), 0);

@@ -398,22 +398,39 @@ void commit_end(struct world *w)
 	keep(w, &w->open, SLICE_NULL);
 }
 
+static void fire(struct world *w, const struct due *due)
+{
+	struct decision d;
+
+	w->origin = (struct origin){ .method = slice_str(timer_names[due->timer]), .actor = SLICE_LIT("server") };
+	decision_init(&d, w->state, &w->origin, &ops, w, w->now, w->head + 1, &w->err);
+	assert_int_equal(decide_timer(&d, due), 0);
+	assert_true(d.n_events > 0);
+	keep(w, &d, SLICE_NULL);
+}
+
+int tick_periods(struct world *w)
+{
+	struct due due = { .timer = TIMER_mission_period };
+	int n = 0;
+
+	for (; due_mission_period(w->state, w->now, &due) && due.at <= w->now; n++)
+		fire(w, &due);
+	state_rollback(w->state);
+	arena_reset(&w->arena);
+	return n;
+}
+
 int tick(struct world *w)
 {
+	uint64_t first = w->first;
 	struct due due;
 	int n = 0;
 
-	while (timers_next(w->state, w->now, &due) && due.at <= w->now) {
-		struct decision d;
-
-		w->origin =
-			(struct origin){ .method = slice_str(timer_names[due.timer]), .actor = SLICE_LIT("server") };
-		decision_init(&d, w->state, &w->origin, &ops, w, w->now, w->head + 1, &w->err);
-		assert_int_equal(decide_timer(&d, &due), 0);
-		assert_true(d.n_events > 0);
-		keep(w, &d, SLICE_NULL);
-		n++;
-	}
+	tick_periods(w);
+	w->first = first;
+	for (; timers_next(w->state, w->now, &due) && due.at <= w->now; n++)
+		fire(w, &due);
 	state_rollback(w->state);
 	arena_reset(&w->arena);
 	return n;

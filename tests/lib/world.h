@@ -63,8 +63,13 @@ int ask(struct world *w, const char *method, const char *fmt, ...) __attribute__
 /* A commit by hand: EMIT between the two, or commands, as in an atomic batch. A refused one ends it. */
 struct decision *commit_begin(struct world *w);
 void commit_end(struct world *w);
-/* Runs the timers that are due, as the daemon would. Returns the number of commits. */
+/*
+ * Runs the timers that are due, as the daemon would. Returns the number of commits, without those that start a period
+ * of missions: these come each day, whatever a test is about, so they run first and are not counted.
+ */
 int tick(struct world *w);
+/* Starts the periods of missions that are due. Returns the number of commits. */
+int tick_periods(struct world *w);
 
 /* Names of the last commit's events with a space between; "" when the last command appended nothing. */
 const char *events(struct world *w);
