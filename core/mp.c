@@ -46,13 +46,26 @@ static struct lead lead_of(uint8_t c)
 	return table[c - 0xc0];
 }
 
+/* n: 1, 2, 4 or 8. */
 static uint64_t be(const uint8_t *p, unsigned n)
 {
-	uint64_t v = 0;
+	uint16_t v16;
+	uint32_t v32;
+	uint64_t v64;
 
-	while (n-- > 0)
-		v = v << 8 | *p++;
-	return v;
+	switch (n) {
+	case 1:
+		return *p;
+	case 2:
+		memcpy(&v16, p, 2);
+		return be16toh(v16);
+	case 4:
+		memcpy(&v32, p, 4);
+		return be32toh(v32);
+	default:
+		memcpy(&v64, p, 8);
+		return be64toh(v64);
+	}
 }
 
 enum mp_kind mp_peek(const struct mp *m)
@@ -69,14 +82,6 @@ static bool fail(struct mp *m)
 static inline size_t left(const struct mp *m)
 {
 	return (size_t)(m->end - m->p);
-}
-
-bool mp_nil(struct mp *m)
-{
-	if (m->bad || m->p >= m->end || *m->p != 0xc0)
-		return false;
-	m->p++;
-	return true;
 }
 
 bool mp_bool(struct mp *m, bool *ret)
@@ -119,7 +124,7 @@ static bool integer(struct mp *m, uint64_t *ret, bool *ret_negative)
 	return true;
 }
 
-bool mp_int(struct mp *m, int64_t *ret)
+bool mp_any_int(struct mp *m, int64_t *ret)
 {
 	uint64_t v;
 	bool negative;
@@ -132,7 +137,7 @@ bool mp_int(struct mp *m, int64_t *ret)
 	return true;
 }
 
-bool mp_uint(struct mp *m, uint64_t *ret)
+bool mp_any_uint(struct mp *m, uint64_t *ret)
 {
 	uint64_t v;
 	bool negative;
@@ -199,7 +204,7 @@ static bool bytes(struct mp *m, enum mp_kind kind, struct slice *ret)
 	return true;
 }
 
-bool mp_str(struct mp *m, struct slice *ret)
+bool mp_any_str(struct mp *m, struct slice *ret)
 {
 	return bytes(m, MP_STR, ret);
 }
@@ -209,7 +214,7 @@ bool mp_bin(struct mp *m, struct slice *ret)
 	return bytes(m, MP_BIN, ret);
 }
 
-bool mp_array(struct mp *m, uint32_t *ret_n)
+bool mp_any_array(struct mp *m, uint32_t *ret_n)
 {
 	return head(m, MP_ARRAY, ret_n) && (*ret_n <= left(m) || fail(m));
 }

@@ -66,15 +66,9 @@ static inline struct mp mp_of(struct slice s)
 
 /* Kind of the next value; MP_NONE at the end or on the byte that is never used (0xc1). */
 enum mp_kind mp_peek(const struct mp *m);
-bool mp_nil(struct mp *m); /* consumes a nil if it is next; never fails */
 bool mp_bool(struct mp *m, bool *ret);
-/* Any integer that fits; a uint64 above INT64_MAX is of another kind for mp_int. */
-bool mp_int(struct mp *m, int64_t *ret);
-bool mp_uint(struct mp *m, uint64_t *ret);
-bool mp_float(struct mp *m, double *ret);     /* float32, float64 */
-bool mp_str(struct mp *m, struct slice *ret); /* lent from the source */
+bool mp_float(struct mp *m, double *ret); /* float32, float64 */
 bool mp_bin(struct mp *m, struct slice *ret);
-bool mp_array(struct mp *m, uint32_t *ret_n);
 bool mp_map(struct mp *m, uint32_t *ret_n);
 /* Steps over one value, at most depth levels of nesting. */
 bool mp_skip(struct mp *m, unsigned depth);
@@ -99,6 +93,69 @@ enum mp_scan_result { MP_SCAN_MORE, MP_SCAN_DONE, MP_SCAN_BAD, MP_SCAN_DEEP, MP_
 void mp_scan_start(struct mp_scan *s, unsigned max_depth);
 /* bytes: all that has arrived of the value, from its first byte. On DONE s->pos is its length. */
 enum mp_scan_result mp_scan(struct mp_scan *s, struct slice bytes, size_t max);
+
+/*
+ * The commonest values fit in one byte, and rows are full of them: these answer for those at once. The rest,
+ * and what is malformed, is for their mp_any_ twins.
+ */
+bool mp_any_int(struct mp *m, int64_t *ret);
+bool mp_any_uint(struct mp *m, uint64_t *ret);
+bool mp_any_str(struct mp *m, struct slice *ret);
+bool mp_any_array(struct mp *m, uint32_t *ret_n);
+
+static inline size_t mp_left(const struct mp *m)
+{
+	return m->bad ? 0 : (size_t)(m->end - m->p);
+}
+
+/* Consumes a nil if it is next; never fails. */
+static inline bool mp_nil(struct mp *m)
+{
+	bool nil = mp_left(m) > 0 && *m->p == 0xc0;
+
+	m->p += nil;
+	return nil;
+}
+
+/* Any integer that fits; a uint64 above INT64_MAX is of another kind for mp_int. */
+static inline bool mp_int(struct mp *m, int64_t *ret)
+{
+	if (mp_left(m) == 0 || *m->p >= 0x80)
+		return mp_any_int(m, ret);
+	*ret = *m->p++;
+	return true;
+}
+
+static inline bool mp_uint(struct mp *m, uint64_t *ret)
+{
+	if (mp_left(m) == 0 || *m->p >= 0x80)
+		return mp_any_uint(m, ret);
+	*ret = *m->p++;
+	return true;
+}
+
+/* Lent from the source. */
+static inline bool mp_str(struct mp *m, struct slice *ret)
+{
+	size_t len = mp_left(m) > 0 ? *m->p & 0x1f : 0;
+
+	if (mp_left(m) <= len || (*m->p & 0xe0) != 0xa0)
+		return mp_any_str(m, ret);
+	*ret = slice_of(m->p + 1, len);
+	m->p += 1 + len;
+	return true;
+}
+
+static inline bool mp_array(struct mp *m, uint32_t *ret_n)
+{
+	uint32_t n = mp_left(m) > 0 ? *m->p & 0x0f : 0;
+
+	if (mp_left(m) <= n || (*m->p & 0xf0) != 0x90)
+		return mp_any_array(m, ret_n);
+	*ret_n = n;
+	m->p++;
+	return true;
+}
 
 /* Valid UTF-8 without surrogates or overlong forms (RFC 3629). */
 bool utf8_valid(struct slice s);

@@ -4,10 +4,19 @@
 #include <endian.h>
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "core/omap_pool.h"
 
 /*
- * Each map is a B+tree. A node keeps, beside pointers to its keys, their heads: the 8 bytes after those
+ * Each map is a hash table, which answers for single keys, and a B+tree, which knows their order. Gets, puts
+ * and deletes touch the hash table alone: one line of memory tells that a key is unknown, and most keys that
+ * are looked up in an overlay are. Only a cursor needs the order, and most maps of an overlay never see one:
+ * keys enter the tree when the next cursor moves, all that came since at once, sorted. omap_each() sorts
+ * without the tree.
+ *
+ * A node of the tree keeps, beside pointers to its keys, their heads: the 8 bytes after those
  * that all keys of the node have in common (`skip` of them, copied to `common`), big-endian and padded
  * with zeros. Comparing heads decides nearly every search, so a descent touches key bytes only where it
  * ends. `skip` grows when heads are equal and shrinks when a key arrives that differs earlier.
@@ -41,7 +50,15 @@ struct inner {
 	struct omap_node *child[FANOUT + 1];
 };
 
+/* A slot of the hash table: the entry's address, below 16 bits of the hash that spare most looks at entries
+ * of other keys. 0: empty. */
+enum { SLOTS_FIRST = 64, TAG_SHIFT = 48, LINE = 64 };
+
 struct omap {
+	uint64_t *slots; /* n_slots, a power of two, at most half of them in use */
+	size_t n_slots;
+	struct omap_entry **all; /* rows of n_slots / 2, in order of arrival */
+	size_t ordered;          /* how many of `all` are in the tree */
 	struct omap_node *root;
 	unsigned height; /* inner nodes above a leaf */
 	bool strict;
@@ -93,6 +110,10 @@ void omaps_free(struct omaps *o)
 {
 	if (!o)
 		return;
+	for (unsigned i = 0; i < o->n_maps; i++) {
+		free(o->maps[i].slots);
+		free(o->maps[i].all);
+	}
 	pool_free(&o->pool);
 	free(o->changes);
 	free(o);
@@ -100,7 +121,13 @@ void omaps_free(struct omaps *o)
 
 static void map_forget(struct omap *m)
 {
-	*m = (struct omap){ .strict = m->strict, .generation = m->generation + 1 };
+	if (m->rows > 0)
+		memset(m->slots, 0, m->n_slots * sizeof(*m->slots));
+	*m = (struct omap){ .slots = m->slots,
+			    .n_slots = m->n_slots,
+			    .all = m->all,
+			    .strict = m->strict,
+			    .generation = m->generation + 1 };
 }
 
 void omaps_reset(struct omaps *o)
@@ -138,15 +165,134 @@ uint64_t omap_rows(const struct omaps *o, unsigned map)
 
 uint64_t omaps_bytes(const struct omaps *o)
 {
-	return o->pool.bytes;
+	/* a row has two to four slots and one or two places in `all` */
+	return o->pool.bytes + o->rows * (3 * sizeof(uint64_t) + sizeof(struct omap_entry *) * 3 / 2);
 }
-
-/* Searching. */
 
 static struct slice entry_key(const struct omap_entry *e)
 {
 	return slice_of(e->key, e->key_len);
 }
+
+static enum omap_found entry_value(const struct omap_entry *e, struct slice *ret)
+{
+	if (e->found == OMAP_VALUE)
+		*ret = slice_of(e->value ? e->value : "", e->value_len);
+	return e->found;
+}
+
+/* Single keys. */
+
+static uint64_t hash_of(struct slice key)
+{
+	return XXH3_64bits(key.base, key.len);
+}
+
+static struct omap_entry *slot_entry(uint64_t slot)
+{
+	return (struct omap_entry *)(uintptr_t)(slot & ((UINT64_C(1) << TAG_SHIFT) - 1));
+}
+
+/* The entry of the key, or NULL, and then *ret_at is the empty slot where it belongs. */
+static struct omap_entry *hash_find(const struct omap *m, struct slice key, uint64_t h, size_t *ret_at)
+{
+	size_t at = h & (m->n_slots - 1);
+
+	for (; m->slots[at] != 0; at = (at + 1) & (m->n_slots - 1)) {
+		struct omap_entry *e = slot_entry(m->slots[at]);
+
+		if (m->slots[at] >> TAG_SHIFT == h >> TAG_SHIFT && slice_eq(entry_key(e), key))
+			return e;
+	}
+	*ret_at = at;
+	return NULL;
+}
+
+static void hash_add(struct omap *m, struct omap_entry *e, uint64_t h, size_t at)
+{
+	assert((uintptr_t)e >> TAG_SHIFT == 0);
+	m->slots[at] = h >> TAG_SHIFT << TAG_SHIFT | (uintptr_t)e;
+}
+
+/* Room for one more key. */
+static bool hash_room(struct omap *m)
+{
+	size_t n = m->n_slots ? 2 * m->n_slots : SLOTS_FIRST, at;
+	struct omap_entry **all;
+	uint64_t *slots;
+
+	if (m->rows < m->n_slots / 2)
+		return true;
+	all = realloc(m->all, n / 2 * sizeof(struct omap_entry *));
+	if (!all)
+		return false;
+	m->all = all;
+	slots = calloc(n, sizeof(*slots));
+	if (!slots)
+		return false;
+	free(m->slots);
+	m->slots = slots;
+	m->n_slots = n;
+	for (uint64_t i = 0; i < m->rows; i++) {
+		struct slice key = entry_key(m->all[i]);
+		uint64_t h = hash_of(key);
+
+		hash_find(m, key, h, &at);
+		hash_add(m, m->all[i], h, at);
+	}
+	return true;
+}
+
+enum omap_found omap_get(const struct omaps *o, unsigned map, struct slice key, struct slice *ret)
+{
+	const struct omap *m = &o->maps[map];
+	const struct omap_entry *e;
+	size_t at;
+
+	assert(map < o->n_maps);
+	if (m->rows == 0)
+		return OMAP_NOTHING;
+	e = hash_find(m, key, hash_of(key), &at);
+	return e ? entry_value(e, ret) : OMAP_NOTHING;
+}
+
+void omap_probe_start(struct omap_probe *p, const struct omaps *o, unsigned map, struct slice key)
+{
+	const struct omap *m = &o->maps[map];
+
+	assert(map < o->n_maps);
+	*p = (struct omap_probe){ .map = m->rows > 0 ? m : NULL };
+	if (p->map) {
+		p->hash = hash_of(key);
+		__builtin_prefetch(&m->slots[p->hash & (m->n_slots - 1)], 1);
+	}
+}
+
+bool omap_probe_step(struct omap_probe *p)
+{
+	const struct omap *m = p->map;
+	size_t at;
+
+	if (p->entry && p->entry->value) {
+		__builtin_prefetch(p->entry->value);
+		__builtin_prefetch((const char *)p->entry->value + LINE);
+	}
+	p->map = NULL;
+	if (!m || p->entry)
+		return false;
+	/* other entries than the key's are hardly ever tagged alike */
+	for (at = p->hash & (m->n_slots - 1); m->slots[at] != 0; at = (at + 1) & (m->n_slots - 1)) {
+		if (m->slots[at] >> TAG_SHIFT != p->hash >> TAG_SHIFT)
+			continue;
+		p->map = m;
+		p->entry = slot_entry(m->slots[at]);
+		__builtin_prefetch(p->entry, 1);
+		break;
+	}
+	return p->map != NULL;
+}
+
+/* Searching the tree. */
 
 static uint64_t head_of(struct slice key, size_t skip)
 {
@@ -252,58 +398,6 @@ static const struct omap_node *find_leaf(const struct omap *m, struct slice key)
 		n = ((const struct inner *)n)->child[at + exact];
 	}
 	return n;
-}
-
-static enum omap_found entry_value(const struct omap_entry *e, struct slice *ret)
-{
-	if (e->found == OMAP_VALUE)
-		*ret = slice_of(e->value ? e->value : "", e->value_len);
-	return e->found;
-}
-
-enum omap_found omap_get(const struct omaps *o, unsigned map, struct slice key, struct slice *ret)
-{
-	const struct omap *m = &o->maps[map];
-	const struct omap_node *leaf;
-	bool exact;
-	unsigned at;
-
-	assert(map < o->n_maps);
-	if (m->rows == 0)
-		return OMAP_NOTHING;
-	leaf = find_leaf(m, key);
-	fetch_heads(leaf);
-	at = node_search(leaf, key, &exact);
-	return exact ? entry_value(leaf->entry[at], ret) : OMAP_NOTHING;
-}
-
-void omap_probe_start(struct omap_probe *p, const struct omaps *o, unsigned map)
-{
-	const struct omap *m = &o->maps[map];
-
-	assert(map < o->n_maps);
-	p->node = m->rows > 0 ? m->root : NULL;
-	p->height = m->height;
-	if (p->node)
-		fetch_heads(p->node);
-}
-
-bool omap_probe_step(struct omap_probe *p, struct slice key)
-{
-	bool exact;
-	unsigned at;
-
-	if (p->node && p->height > 0) {
-		at = node_search(p->node, key, &exact);
-		p->node = ((const struct inner *)p->node)->child[at + exact];
-		if (--p->height > 0)
-			fetch_heads(p->node);
-		else
-			fetch_slots(p->node);
-	} else {
-		p->node = NULL;
-	}
-	return p->node != NULL;
 }
 
 /* Growing. */
@@ -537,21 +631,20 @@ static struct omap_entry *entry_new(struct omaps *o, struct slice key)
 	return e;
 }
 
-/* The entry of a key, made (as "nothing") if absent. NULL: no memory. */
-static struct omap_entry *entry_for(struct omaps *o, struct omap *m, struct slice key)
+/* Once: an entry that is in the tree stays where it is. */
+static bool tree_insert(struct omaps *o, struct omap *m, struct omap_entry *e)
 {
 	struct fresh_nodes f;
-	struct omap_entry *e;
 	struct path p;
 	bool exact;
 
 	if (!m->root && !(m->root = node_new(o, true)))
-		return NULL;
-	find_path(m, key, &p, &exact);
+		return false;
+	find_path(m, entry_key(e), &p, &exact);
 	if (exact)
-		return p.leaf->entry[p.leaf_at];
-	if (!take_nodes(o, &p, &f) || !(e = entry_new(o, key)))
-		return NULL;
+		return true;
+	if (!take_nodes(o, &p, &f))
+		return false;
 	if (f.n == 0) {
 		slot_insert(p.leaf, p.leaf_at, e);
 	} else {
@@ -560,12 +653,105 @@ static struct omap_entry *entry_for(struct omaps *o, struct omap *m, struct slic
 		leaf_split_insert(p.leaf, p.leaf_at, e, right);
 		insert_above(m, &p, &f, right->entry[0], right);
 	}
-	m->rows++;
-	o->rows++;
-	return e;
+	return true;
+}
+
+/* Order. */
+
+struct ranked {
+	uint64_t head[2]; /* the first bytes of the key */
+	struct omap_entry *entry;
+};
+
+static int cmp_ranked(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	for (int i = 0; i < 2; i++)
+		if (x->head[i] != y->head[i])
+			return x->head[i] < y->head[i] ? -1 : 1;
+	return slice_cmp(entry_key(x->entry), entry_key(y->entry));
+}
+
+/* The n entries that came last, in the order of their keys. Free it. NULL: no memory. */
+static struct ranked *rank_last(const struct omap *m, size_t n)
+{
+	struct ranked *r = malloc((n + 1) * sizeof(*r));
+
+	if (!r)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct omap_entry *e = m->all[m->rows - n + i];
+
+		r[i] = (struct ranked){ { head_of(entry_key(e), 0), head_of(entry_key(e), 8) }, e };
+	}
+	qsort(r, n, sizeof(*r), cmp_ranked);
+	return r;
+}
+
+/* Brings the tree up to date. False: no memory; what has got in stays. */
+static bool order(struct omaps *o, struct omap *m)
+{
+	size_t n = m->rows - m->ordered;
+	struct ranked *r;
+	bool ok = true;
+
+	if (n == 0)
+		return true;
+	r = rank_last(m, n);
+	if (!r)
+		return false;
+	for (size_t i = 0; i < n && ok; i++)
+		ok = tree_insert(o, m, r[i].entry);
+	free(r);
+	if (ok)
+		m->ordered = m->rows;
+	return ok;
+}
+
+int omap_each(const struct omaps *o, unsigned map, omap_each_fn *f, void *arg)
+{
+	const struct omap *m = &o->maps[map];
+	struct ranked *r = rank_last(m, m->rows);
+	int rc = 0;
+
+	if (!r)
+		return OMAP_NO_MEMORY;
+	for (size_t i = 0; i < m->rows && rc == 0; i++) {
+		const struct omap_entry *e = r[i].entry;
+		struct slice value = SLICE_NULL;
+
+		/* entries and values lie as they came, not in this order */
+		if (i + 16 < m->rows)
+			__builtin_prefetch(r[i + 16].entry);
+		if (i + 8 < m->rows)
+			__builtin_prefetch(r[i + 8].entry->value);
+		if (e->found != OMAP_NOTHING)
+			rc = f(arg, entry_key(e), entry_value(e, &value), value);
+	}
+	free(r);
+	return rc;
 }
 
 /* Changing. */
+
+/* The entry of a key, made (as "nothing") if absent. NULL: no memory. */
+static struct omap_entry *entry_for(struct omaps *o, struct omap *m, struct slice key)
+{
+	uint64_t h = hash_of(key);
+	struct omap_entry *e;
+	size_t at;
+
+	if (!hash_room(m))
+		return NULL;
+	e = hash_find(m, key, h, &at);
+	if (e || !(e = entry_new(o, key)))
+		return e;
+	hash_add(m, e, h, at);
+	m->all[m->rows++] = e;
+	o->rows++;
+	return e;
+}
 
 static bool journal_room(struct omaps *o)
 {
@@ -689,13 +875,13 @@ void omaps_each_change(const struct omaps *o, omap_change_fn *f, void *arg)
 
 /* Walking. */
 
-void omap_cursor_init(struct omap_cursor *c, const struct omaps *o, unsigned map)
+void omap_cursor_init(struct omap_cursor *c, struct omaps *o, unsigned map)
 {
 	assert(map < o->n_maps);
 	*c = (struct omap_cursor){ .maps = o, .map = map };
 }
 
-static const struct omap *cursor_map(const struct omap_cursor *c)
+static struct omap *cursor_map(const struct omap_cursor *c)
 {
 	return &c->maps->maps[c->map];
 }
@@ -728,13 +914,21 @@ static bool settle_prev(struct omap_cursor *c)
 	}
 }
 
+static bool cursor_ready(struct omap_cursor *c)
+{
+	struct omap *m = cursor_map(c);
+
+	c->generation = m->generation;
+	c->failed = !order(c->maps, m);
+	return !c->failed && m->root;
+}
+
 /* Stands where `key` is or would be. */
 static bool cursor_find(struct omap_cursor *c, struct slice key, bool *ret_exact)
 {
 	const struct omap *m = cursor_map(c);
 
-	c->generation = m->generation;
-	if (!m->root)
+	if (!cursor_ready(c))
 		return false;
 	c->leaf = find_leaf(m, key);
 	c->at = node_search(c->leaf, key, ret_exact);
@@ -768,11 +962,11 @@ bool omap_cursor_lt(struct omap_cursor *c, struct slice key)
 bool omap_cursor_last(struct omap_cursor *c)
 {
 	const struct omap *m = cursor_map(c);
-	const struct omap_node *n = m->root;
+	const struct omap_node *n;
 
-	c->generation = m->generation;
-	if (!n)
+	if (!cursor_ready(c))
 		return false;
+	n = m->root;
 	for (unsigned h = m->height; h > 0; h--)
 		n = ((const struct inner *)n)->child[n->n];
 	c->leaf = n;

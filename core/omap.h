@@ -19,7 +19,8 @@
  * deleted meanwhile; those of keys until omaps_reset() or omap_clear().
  *
  * Memory is taken in chunks and kept over omaps_reset(), so that a steady load allocates nothing. One
- * thread at a time; many may read while nobody writes.
+ * thread at a time; while nothing is put or deleted, others may use omap_rows() and omap_each() beside it.
+ * (A cursor is no mere reader: it brings the keys that came since the last one into order.)
  */
 struct omaps;
 
@@ -67,30 +68,39 @@ void omaps_each_change(const struct omaps *o, omap_change_fn *f, void *arg);
  * the next one reads. Steps of many probes taken in turn take far less time than one look-up after another.
  * Nothing is written to the map between the first step and the last.
  */
-struct omap_node;
+struct omap;
+struct omap_entry;
 struct omap_probe {
-	const struct omap_node *node; /* NULL: done */
-	unsigned height;
+	const struct omap *map; /* NULL: done */
+	const struct omap_entry *entry;
+	uint64_t hash;
 };
-void omap_probe_start(struct omap_probe *p, const struct omaps *o, unsigned map);
+void omap_probe_start(struct omap_probe *p, const struct omaps *o, unsigned map, struct slice key);
 /* False: done. */
-bool omap_probe_step(struct omap_probe *p, struct slice key);
+bool omap_probe_step(struct omap_probe *p);
+
+/* All keys that have a value or are deleted, in order, until f answers other than 0, which is returned. The
+ * map is not touched. OMAP_NO_MEMORY: f saw none. */
+enum { OMAP_NO_MEMORY = -1 };
+typedef int omap_each_fn(void *arg, struct slice key, enum omap_found found, struct slice value);
+int omap_each(const struct omaps *o, unsigned map, omap_each_fn *f, void *arg);
 
 /*
  * A position in one map, by value; nothing to close. It stands on keys that have a value or are deleted.
  * Writes to the map are allowed: a step goes on from the key it stands on, in the map as it then is.
  */
-struct omap_entry;
+struct omap_node;
 struct omap_cursor {
-	const struct omaps *maps;
+	struct omaps *maps;
 	unsigned map;
 	unsigned at;
+	bool failed; /* the last move found no memory, and so no key */
 	uint64_t generation;
 	const struct omap_node *leaf;
 	const struct omap_entry *entry;
 };
 
-void omap_cursor_init(struct omap_cursor *c, const struct omaps *o, unsigned map);
+void omap_cursor_init(struct omap_cursor *c, struct omaps *o, unsigned map);
 /* First key >= / > / last key < `key`; last key of all. False: there is none. */
 bool omap_cursor_ge(struct omap_cursor *c, struct slice key);
 bool omap_cursor_gt(struct omap_cursor *c, struct slice key);

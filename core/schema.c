@@ -31,6 +31,14 @@ static inline bool is_text(uint8_t kind)
 	return kind >= KIND_TEXT;
 }
 
+/* Stored as an int64. */
+static inline bool kind_is_int(uint8_t kind)
+{
+	const unsigned kinds = 1u << KIND_INT | 1u << KIND_UID | 1u << KIND_CID | 1u << KIND_MS | 1u << KIND_PTS;
+
+	return kinds >> kind & 1;
+}
+
 size_t kind_size(uint8_t kind)
 {
 	switch ((enum kind)kind) {
@@ -148,12 +156,25 @@ static unsigned stored_count(const struct record *r)
 	return n;
 }
 
+static inline bool is_plain(const struct field *f)
+{
+	return f->shape == SHAPE_SCALAR && f->has == 0;
+}
+
+/* All rows and events go through here and record_get(): most fields are plain, so they are tested for first. */
 void record_put(struct buf *b, const struct record *r, const void *obj)
 {
 	mp_put_array(b, stored_count(r));
-	for (unsigned i = 0; i < r->n_fields; i++)
-		if ((r->fields[i].flags & FIELD_DERIVED) == 0)
-			put_field(b, &r->fields[i], obj);
+	for (unsigned i = 0; i < r->n_fields; i++) {
+		const struct field *f = &r->fields[i];
+
+		if (f->flags & FIELD_DERIVED)
+			continue;
+		if (is_plain(f) && kind_is_int(f->kind))
+			mp_put_int64(b, *(const int64_t *)at(f, obj));
+		else
+			put_field(b, f, obj);
+	}
 }
 
 static bool get_scalar(struct mp *m, uint8_t kind, void *p)
@@ -276,9 +297,19 @@ bool record_get(struct mp *m, const struct record *r, void *obj, struct arena *a
 	if (!mp_array(m, &n))
 		return false;
 	for (i = 0; i < r->n_fields && n > 0; i++) {
-		if (r->fields[i].flags & FIELD_DERIVED)
-			set_default(&r->fields[i], obj);
-		else if (n--, !get_field(m, &r->fields[i], obj, arena))
+		const struct field *f = &r->fields[i];
+		bool ok = true;
+
+		if (f->flags & FIELD_DERIVED) {
+			set_default(f, obj);
+			continue;
+		}
+		n--;
+		if (is_plain(f) && kind_is_int(f->kind))
+			ok = mp_int(m, (int64_t *)((uint8_t *)obj + f->offset));
+		else
+			ok = get_field(m, f, obj, arena);
+		if (!ok)
 			return false;
 	}
 	for (; i < r->n_fields; i++)

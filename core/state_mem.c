@@ -65,6 +65,8 @@ static bool show(struct state_cursor *c, bool found, bool back)
 
 	while (found && omap_cursor_value(at, &c->value) != OMAP_VALUE)
 		found = back ? omap_cursor_prev(at) : omap_cursor_next(at);
+	if (at->failed)
+		no_memory(c->state);
 	if (found)
 		c->key = omap_cursor_key(at);
 	return found;

@@ -70,7 +70,7 @@ void move_words(struct state *s, enum table_id table, const struct key *id, cons
 
 /* ---- ahead ---- */
 
-enum { ROWS_PER_EVENT = 6 };
+enum { ROWS_PER_EVENT = 8 };
 struct ahead {
 	struct key keys[FOLD_AHEAD * ROWS_PER_EVENT];
 	struct state_key rows[FOLD_AHEAD * ROWS_PER_EVENT];
@@ -102,6 +102,18 @@ static void add_point_rows(struct ahead *a, const struct event *ev)
 		add_places(a, (uint64_t)debit->user_id, debit->balance_after + debit->amount, debit->balance_after);
 }
 
+/* Rows that are new with the user. */
+static void add_user_rows(struct ahead *a, const struct user *u)
+{
+	uint64_t id = (uint64_t)u->id;
+
+	key_user_stats(add_row(a, T_user_stats, true), id);
+	key_user_by_role(add_row(a, T_user_by_role, true), u->role, id);
+	key_user_by_admin(add_row(a, T_user_by_admin, true), u->is_admin, id);
+	key_user_by_level(add_row(a, T_user_by_level, true), (uint64_t)u->level, id);
+	key_user_by_created(add_row(a, T_user_by_created, true), (uint64_t)u->created_at, id);
+}
+
 static void add_rows(struct ahead *a, const struct event *ev, unsigned projections)
 {
 	bool is_user = event_defs[ev->type].stream == STREAM_user,
@@ -112,8 +124,11 @@ static void add_rows(struct ahead *a, const struct event *ev, unsigned projectio
 		return;
 	if (projections >> PROJECTION_log & 1)
 		key_log_user_recent(add_row(a, T_log_user_recent, false), (uint64_t)id);
-	if (is_user && projections >> PROJECTION_user & 1)
+	if (is_user && projections >> PROJECTION_user & 1) {
 		key_user(add_row(a, T_user, false), (uint64_t)id);
+		if (ev->type == EV_user_created)
+			add_user_rows(a, &((const struct user_created *)ev->data)->user);
+	}
 	if (!(projections >> PROJECTION_point & 1))
 		return;
 	key_balance(add_row(a, T_balance, false), (uint64_t)id);

@@ -327,6 +327,7 @@ void view_store_freeze(struct view_store *vs)
 {
 	assert(!vs->frozen && !omaps_in_work(vs->active) && vs->open_cursors == 0);
 	vs->frozen = vs->active;
+	vs->frozen_bytes = omaps_bytes(vs->frozen);
 	vs->active = vs->spare;
 	vs->spare = NULL;
 }

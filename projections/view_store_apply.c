@@ -42,7 +42,7 @@ static int table_pages(MDB_txn *txn, MDB_dbi dbi, uint64_t rows, uint64_t *pages
 
 static int reserve(struct view_store *vs, MDB_txn *txn, struct err *err)
 {
-	uint64_t pages = 0, grown = 2 * omaps_bytes(vs->frozen) / vs->views->page_bytes;
+	uint64_t pages = 0, grown = 2 * vs->frozen_bytes / vs->views->page_bytes;
 
 	for (unsigned i = 0; i < vs->n_tables; i++) {
 		uint64_t rows = omap_rows(vs->frozen, i);
@@ -93,20 +93,9 @@ static int sink_del(struct sink *s, struct slice key)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int write_rows(struct sink *s, unsigned table)
+static int write_row(void *arg, struct slice key, enum omap_found found, struct slice value)
 {
-	struct omap_cursor at;
-	struct slice value;
-	int rc = 0;
-
-	omap_cursor_init(&at, s->store->frozen, table);
-	for (bool more = omap_cursor_ge(&at, SLICE_LIT("")); more && rc == 0; more = omap_cursor_next(&at)) {
-		if (omap_cursor_value(&at, &value) == OMAP_VALUE)
-			rc = sink_put(s, omap_cursor_key(&at), value);
-		else
-			rc = sink_del(s, omap_cursor_key(&at));
-	}
-	return rc;
+	return found == OMAP_VALUE ? sink_put(arg, key, value) : sink_del(arg, key);
 }
 
 static int write_table(struct sink *s, unsigned table, struct err *err)
@@ -117,9 +106,11 @@ static int write_table(struct sink *s, unsigned table, struct err *err)
 		return 0;
 	rc = sink_open(s, table);
 	if (rc == 0) {
-		rc = write_rows(s, table);
+		rc = omap_each(s->store->frozen, table, write_row, s);
 		mdb_cursor_close(s->c);
 	}
+	if (rc == OMAP_NO_MEMORY)
+		rc = ENOMEM;
 	return rc == 0 ? 0 : views_fail(err, rc, "writing %s", s->store->tables[table].name);
 }
 

@@ -127,7 +127,7 @@ static bool disk_move(struct view_cursor *vc, enum where where, struct slice key
 	return found;
 }
 
-static bool overlay_move(struct omap_cursor *c, enum where where, struct slice key)
+static bool overlay_find(struct omap_cursor *c, enum where where, struct slice key)
 {
 	switch (where) {
 	case AT_OR_AFTER:
@@ -142,10 +142,19 @@ static bool overlay_move(struct omap_cursor *c, enum where where, struct slice k
 	return false;
 }
 
+static bool overlay_move(struct view_cursor *vc, enum layer layer, enum where where, struct slice key)
+{
+	bool found = overlay_find(&vc->overlay[layer], where, key);
+
+	if (vc->overlay[layer].failed)
+		view_store_no_memory(vc->store);
+	return found;
+}
+
 static void move_all(struct view_cursor *vc, enum where where, struct slice key)
 {
-	vc->has[ACTIVE] = overlay_move(&vc->overlay[ACTIVE], where, key);
-	vc->has[FROZEN] = vc->store->frozen && overlay_move(&vc->overlay[FROZEN], where, key);
+	vc->has[ACTIVE] = overlay_move(vc, ACTIVE, where, key);
+	vc->has[FROZEN] = vc->store->frozen && overlay_move(vc, FROZEN, where, key);
 	vc->has[DISK] = disk_move(vc, where, key);
 	vc->back = where == BEFORE || where == LAST;
 }
@@ -254,7 +263,7 @@ bool view_cursor_step(struct state_cursor *c, bool back)
 			vc->at[ACTIVE] = false;
 		step_taken(vc);
 		if (stale)
-			vc->has[ACTIVE] = overlay_move(&vc->overlay[ACTIVE], where, c->key);
+			vc->has[ACTIVE] = overlay_move(vc, ACTIVE, where, c->key);
 	}
 	return settle(c);
 }

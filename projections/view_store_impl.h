@@ -80,9 +80,10 @@ struct view_store {
 	uint64_t snapshot; /* its number; views->lock */
 	uint64_t epoch;    /* counts snapshots taken */
 	struct omaps *active;
-	struct omaps *frozen; /* NULL: not frozen */
-	struct omaps *spare;  /* NULL while frozen */
-	bool rank_failed;     /* a count is lost for want of memory */
+	struct omaps *frozen;  /* NULL: not frozen */
+	struct omaps *spare;   /* NULL while frozen */
+	uint64_t frozen_bytes; /* told at the freeze: the cursors of this thread may add to it */
+	bool rank_failed;      /* a count is lost for want of memory */
 	unsigned open_cursors;
 	char (*drops)[VIEW_NAME_MAX]; /* tables given up, for the next apply */
 	unsigned n_drops, cap_drops;

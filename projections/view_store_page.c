@@ -297,10 +297,10 @@ struct search {
 
 static void search_start(struct view_store *vs, struct search *s, const struct state_key *what)
 {
-	omap_probe_start(&s->active, vs->active, what->table);
-	s->frozen.node = NULL;
+	omap_probe_start(&s->active, vs->active, what->table, what->key);
+	s->frozen = (struct omap_probe){ .map = NULL };
 	if (vs->frozen && !what->blind)
-		omap_probe_start(&s->frozen, vs->frozen, what->table);
+		omap_probe_start(&s->frozen, vs->frozen, what->table, what->key);
 	walk_start(vs, &s->disk, what);
 	if (what->blind)
 		s->disk.found = UNKNOWN;
@@ -308,8 +308,8 @@ static void search_start(struct view_store *vs, struct search *s, const struct s
 
 static bool search_step(struct view_store *vs, struct search *s)
 {
-	bool active = omap_probe_step(&s->active, s->disk.what->key);
-	bool frozen = omap_probe_step(&s->frozen, s->disk.what->key);
+	bool active = omap_probe_step(&s->active);
+	bool frozen = omap_probe_step(&s->frozen);
 
 	if (s->disk.found == WALKING)
 		walk_step(vs->views, &s->disk);

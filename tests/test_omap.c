@@ -274,6 +274,45 @@ static void many_keys_in_random_order_are_all_found(void **state)
 	omaps_free(o);
 }
 
+static int expect_next(void *arg, struct slice key, enum omap_found found, struct slice value)
+{
+	uint64_t *n = arg;
+	uint8_t b[8];
+
+	assert_true(slice_eq(key, number_key(b, *n)));
+	assert_int_equal(found, *n % 3 == 0 ? OMAP_DELETED : OMAP_VALUE);
+	assert_true(found == OMAP_DELETED || slice_is(value, "v"));
+	return ++*n == 900 ? 7 : 0;
+}
+
+/* The first part of the keys is in the tree when each is asked for, the rest is not. */
+static void each_key_is_told_in_order_until_enough(void **state)
+{
+	struct omaps *o = omaps_new(1);
+	struct omap_cursor c;
+	uint64_t n = 0;
+	uint8_t b[8];
+
+	(void)state;
+	omap_cursor_init(&c, o, 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		struct slice key = number_key(b, i * 7 % 1000);
+
+		if (i * 7 % 1000 % 3 == 0)
+			assert_true(omap_del(o, 0, key));
+		else
+			assert_true(omap_put(o, 0, key, SLICE_LIT("v")));
+		omaps_commit(o);
+		if (i == 500)
+			assert_true(omap_cursor_last(&c));
+	}
+	assert_true(omap_put(o, 0, SLICE_LIT("undone"), SLICE_LIT("v")));
+	omaps_rollback(o);
+	assert_int_equal(omap_each(o, 0, expect_next, &n), 7);
+	assert_int_equal(n, 900);
+	omaps_free(o);
+}
+
 static void a_rolled_back_put_leaves_no_trace(void **state)
 {
 	struct omaps *o = omaps_new(1);
@@ -468,18 +507,23 @@ static void memory_is_kept_over_a_reset(void **state)
 	omaps_free(o);
 }
 
-/* One put of a big and some small values; false when an allocation failed. */
+/* One put of a big and some small values, and a look at their order; false when an allocation failed. */
 static bool put_some(struct omaps *o)
 {
 	static const char big[300000];
+	struct omap_cursor c;
 	uint8_t b[8];
+	bool found;
 
 	if (!omap_put(o, 0, SLICE_LIT("big"), slice_of(big, sizeof(big))))
 		return false;
 	for (uint64_t i = 0; i < 5000; i++)
 		if (!omap_put(o, 0, number_key(b, i * 7919 % 5000), SLICE_LIT("0123456789")))
 			return false;
-	return true;
+	omap_cursor_init(&c, o, 0);
+	found = omap_cursor_last(&c);
+	assert_int_equal(found, !c.failed);
+	return found;
 }
 
 static void each_failed_allocation_is_reported_and_can_be_rolled_back(void **state)
@@ -515,6 +559,7 @@ int main(void)
 		cmocka_unit_test(random_changes_agree_with_a_sorted_array),
 		cmocka_unit_test(keys_that_only_grow_are_all_found),
 		cmocka_unit_test(many_keys_in_random_order_are_all_found),
+		cmocka_unit_test(each_key_is_told_in_order_until_enough),
 		cmocka_unit_test(a_rolled_back_put_leaves_no_trace),
 		cmocka_unit_test(a_slice_outlives_later_puts_of_the_command),
 		cmocka_unit_test(a_value_of_any_size_comes_back),
