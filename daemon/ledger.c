@@ -82,11 +82,14 @@ struct ledger {
 	struct checkpoint_wait *waiting;
 	void (*pause_then)(void *);
 	void *pause_arg;
-	int64_t last_checkpoint_ms, retry_at_ms;
+	int64_t last_checkpoint_ms;
+	int64_t retry_at_ms; /* when a failed one is tried again, 0: it did not fail */
+	enum err_code retry_why;
 	/* timers */
 	bool timers_stale;
 	bool has_due;
 	struct due due;
+	int64_t refire_at_ms; /* what is due could not be committed: not before this */
 	struct ledger_stats stats;
 };
 
@@ -556,11 +559,15 @@ static void fire_timers(struct ledger *l)
 
 	if (l->timers_stale)
 		find_due(l, now);
+	if (monotonic_ms() < l->refire_at_ms)
+		return;
 	for (int n = 0; n < TIMERS_PER_TURN && l->has_due && l->due.at <= now; n++) {
 		struct due before = l->due;
 
-		if (!fire(l))
+		if (!fire(l)) {
+			l->refire_at_ms = monotonic_ms() + RETRY_MS;
 			return;
+		}
 		find_due(l, now);
 		if (l->has_due && l->due.timer == before.timer && l->due.at == before.at && l->due.id == before.id) {
 			diag_error("%s stays due after it fired", timer_names[before.timer]);
@@ -571,11 +578,14 @@ static void fire_timers(struct ledger *l)
 
 int64_t ledger_next_due(struct ledger *l)
 {
-	int64_t left;
+	int64_t left, held;
 
 	if (!l->has_due)
 		return -1;
 	left = l->due.at - clock_ms();
+	held = l->refire_at_ms - monotonic_ms();
+	if (left < held)
+		left = held;
 	return left > 0 ? left : 0;
 }
 
@@ -722,6 +732,7 @@ static void done_checkpoint(struct job *job)
 	if (c->rc != 0) {
 		trouble(l, "the views could not be written; trying again", &c->err);
 		l->retry_at_ms = monotonic_ms() + RETRY_MS;
+		l->retry_why = (enum err_code)c->rc;
 		tell_waiting(l, c->rc, &c->err);
 		return;
 	}
@@ -807,15 +818,26 @@ void ledger_turn(struct ledger *l, bool alone)
 	start_flush(l, alone && !l->frozen);
 }
 
+/* The overlays are full and cannot be written: to wait does not help. */
+static bool views_stuck(const struct ledger *l)
+{
+	return l->retry_at_ms != 0 && l->frozen && engine_overfull(l->engine);
+}
+
 bool ledger_accepts(const struct ledger *l)
 {
-	return !(l->flushing && log_open_bytes(l->log) > OPEN_BYTES_MAX) && !(l->frozen && engine_overfull(l->engine));
+	if (l->flushing && log_open_bytes(l->log) > OPEN_BYTES_MAX)
+		return false;
+	return !(l->frozen && engine_overfull(l->engine)) || views_stuck(l);
 }
 
 int ledger_refuses(struct ledger *l, struct err *err)
 {
 	if (log_failed(l->log))
 		return err_set(err, E_UNAVAILABLE, "the log could not be written: see server.health");
+	if (views_stuck(l))
+		return err_set(err, l->retry_why == E_STORAGE_FULL ? E_STORAGE_FULL : E_UNAVAILABLE, "%s",
+			       l->stats.problem);
 	return log_space(l->log, monotonic_ms(), err);
 }
 

@@ -26,8 +26,8 @@ struct log {
 	uint8_t durable_root[MERKLE_HASH];
 	int64_t last_at;
 	bool failed;
-	int64_t space_at; /* when space was looked up, -1: never */
-	bool space_full;
+	int64_t space_at;    /* when space was looked up, -1: never, or a block was written since */
+	uint64_t space_left; /* then, by disk and map */
 };
 
 struct log_reader {

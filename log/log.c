@@ -271,35 +271,31 @@ void log_root(const struct log *log, uint64_t *ret_size, uint8_t ret_root[32])
 	memcpy(ret_root, log->durable_root, MERKLE_HASH);
 }
 
-/* Room left by the file system and by the map, less what waits in memory. */
+/* Room left by the file system and by the map. */
 static int room(const struct log *log, uint64_t *ret, struct err *err)
 {
-	uint64_t waits = log->open->payload.len + (log->flight ? log->flight->payload.len : 0);
 	uint64_t used, map, free_bytes;
 	int rc = env_free_bytes(log->dir, &free_bytes, err);
 
 	if (rc != 0)
 		return rc;
 	env_sizes(log->env, &used, &map);
-	if (free_bytes > map - used) /* the file never passes the map */
-		free_bytes = map - used;
-	*ret = free_bytes > waits ? free_bytes - waits : 0;
+	*ret = free_bytes > map - used ? map - used : free_bytes; /* the file never passes the map */
 	return 0;
 }
 
 int log_space(struct log *log, int64_t now_ms, struct err *err)
 {
-	uint64_t left;
+	uint64_t waits = log->open->payload.len + (log->flight ? log->flight->payload.len : 0);
 
 	if (log->space_at < 0 || now_ms - log->space_at >= SPACE_EVERY_MS) {
-		int rc = room(log, &left, err);
+		int rc = room(log, &log->space_left, err);
 
 		if (rc != 0)
 			return rc;
 		log->space_at = now_ms;
-		log->space_full = left < log->reserve;
 	}
-	if (!log->space_full)
+	if (log->space_left >= waits && log->space_left - waits >= log->reserve)
 		return 0;
 	return err_set(err, E_STORAGE_FULL, "less than %zu MiB are free for the log in %s", log->reserve >> 20,
 		       log->dir);
@@ -415,4 +411,5 @@ void log_end_flush(struct log *log, struct block *b, bool flushed)
 	}
 	block_restart(b, log->durable.size + 1, log->block_max * 4);
 	log->flight = NULL;
+	log->space_at = -1;
 }

@@ -44,8 +44,9 @@ uint64_t log_head(const struct log *log);    /* seq of the last event appended, 
 uint64_t log_durable(const struct log *log); /* seq of the last durable event */
 int64_t log_last_at(const struct log *log);  /* `at` of the last event appended, 0: none */
 bool log_failed(const struct log *log);
-/* E_STORAGE_FULL when disk or map have less than the reserve left (looked up at most once a second; now_ms
- * is any monotone clock); else 0. */
+/* E_STORAGE_FULL when disk or map, less what waits in memory, have less than the reserve left; else 0. Looked
+ * up anew after each block and each second (now_ms is any monotone clock): a second of writing may take more
+ * than the reserve. */
 int log_space(struct log *log, int64_t now_ms, struct err *err);
 
 /* ---- writing ---- */

@@ -14,6 +14,9 @@
  * written, waited for or slept before; smaller checkpoints wait in proportion.
  */
 
+/* Of the disk, for the log: what waits in its blocks, and a commit more. */
+enum { LEFT_FREE = 24 << 20 };
+
 struct sink {
 	struct view_store *store;
 	MDB_txn *txn;
@@ -51,7 +54,7 @@ static int reserve(struct view_store *vs, MDB_txn *txn, struct err *err)
 		if (rc != 0)
 			return views_fail(err, rc, "table %s", vs->tables[i].name);
 	}
-	return views_reserve(vs->views, pages + grown, err);
+	return views_reserve(vs->views, pages + grown, LEFT_FREE, err);
 }
 
 /* Rows. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -140,7 +141,7 @@ static int open_meta(struct views *v, struct err *err)
 
 	if (rc != 0)
 		return views_fail(err, rc, "beginning");
-	rc = views_reserve(v, 0, err);
+	rc = views_reserve(v, 0, 0, err);
 	if (rc != 0) {
 		mdb_txn_abort(txn);
 		return rc;
@@ -321,9 +322,11 @@ static void give_back(struct views *v, int fd, uint64_t used, uint64_t end)
 }
 
 /* Gives the file blocks up to `end`, where it has none. Blocks shared with another file (cp --reflink)
- * would be copied when written, so they are made our own first. */
-static int reserve_upto(struct views *v, uint64_t used, uint64_t end)
+ * would be copied when written, so they are made our own first. What commands have been taken for is written
+ * to the log next: to leave it no room would turn a checkpoint that can wait into a failed flush. */
+static int reserve_upto(struct views *v, uint64_t used, uint64_t end, uint64_t leave)
 {
+	struct statvfs fs;
 	mdb_filehandle_t fd;
 	int rc;
 
@@ -333,6 +336,8 @@ static int reserve_upto(struct views *v, uint64_t used, uint64_t end)
 	if (end > v->map_bytes)
 		return MDB_MAP_FULL;
 	mdb_env_get_fd(v->env, &fd);
+	if (fstatvfs(fd, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < end - v->reserved + leave && leave > 0)
+		return ENOSPC;
 	rc = allocate(fd, FALLOC_FL_UNSHARE_RANGE, end);
 	if (rc == EOPNOTSUPP)
 		rc = allocate(fd, 0, end);
@@ -343,7 +348,7 @@ static int reserve_upto(struct views *v, uint64_t used, uint64_t end)
 	return rc;
 }
 
-int views_reserve(struct views *v, uint64_t pages, struct err *err)
+int views_reserve(struct views *v, uint64_t pages, uint64_t leave, struct err *err)
 {
 	uint64_t usable, run, used;
 	MDB_envinfo info;
@@ -360,7 +365,7 @@ int views_reserve(struct views *v, uint64_t pages, struct err *err)
 	used = info.me_last_pgno + 1;
 	run = (used + pages) * sizeof(size_t) * 2 / v->page_bytes;
 	pages = pages > usable ? pages - usable : 0;
-	rc = reserve_upto(v, used * v->page_bytes, (used + pages + run + SLACK_PAGES) * v->page_bytes);
+	rc = reserve_upto(v, used * v->page_bytes, (used + pages + run + SLACK_PAGES) * v->page_bytes, leave);
 	return rc == 0 ? 0 : views_fail(err, rc, "reserving space");
 }
 
@@ -412,7 +417,7 @@ bool views_table_find(struct views *v, const char *name, MDB_dbi *ret)
 static int open_in(struct views *v, MDB_txn *txn, char names[][VIEW_NAME_MAX], unsigned n, MDB_dbi *ret,
 		   struct err *err)
 {
-	int rc = views_reserve(v, n * 4, err);
+	int rc = views_reserve(v, n * 4, 0, err);
 
 	if (rc != 0)
 		return rc;
@@ -511,7 +516,7 @@ int views_prune(struct views *v, const struct state_table *tables, unsigned n_ta
 	assert(!v->stores);
 	if (rc != 0)
 		return views_fail(err, rc, "dropping old tables");
-	rc = views_reserve(v, 0, err);
+	rc = views_reserve(v, 0, 0, err);
 	while (rc == 0 && find_unwanted(v, txn, tables, n_tables, generations, name)) {
 		rc = views_table_drop(v, txn, name, err);
 		dropped = true;

@@ -46,8 +46,9 @@ bool views_table_find(struct views *v, const char *name, MDB_dbi *ret);
 /* Within a write transaction: the table and its rows go, if it is there. */
 int views_table_drop(struct views *v, MDB_txn *txn, const char *name, struct err *err);
 
-/* Within a write transaction, before anything is changed: makes sure that it may write `pages` pages. */
-int views_reserve(struct views *v, uint64_t pages, struct err *err);
+/* Within a write transaction, before anything is changed: makes sure that it may write `pages` pages. The
+ * file does not grow into the last `leave` bytes of the disk. */
+int views_reserve(struct views *v, uint64_t pages, uint64_t leave, struct err *err);
 
 /* One store: view_store.c. */
 

@@ -18,13 +18,17 @@
 /* The ledger on a real directory, with its threads; what happens when the log or the views cannot be written. */
 
 static atomic_int commit_fault; /* what the next commit of a write transaction answers */
+static atomic_int views_fault;  /* what each commit to the views answers */
 int __real_mdb_txn_commit(MDB_txn *txn);
 int __wrap_mdb_txn_commit(MDB_txn *txn);
 
 int __wrap_mdb_txn_commit(MDB_txn *txn)
 {
 	int rc = atomic_exchange(&commit_fault, 0);
+	const char *path;
 
+	if (rc == 0 && mdb_env_get_path(mdb_txn_env(txn), &path) == 0 && strstr(path, "/views") != NULL)
+		rc = atomic_load(&views_fault);
 	if (rc == 0)
 		return __real_mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -208,16 +212,21 @@ static void on_ready(struct checkpoint_wait *wait, int rc, const struct err *err
 	k->rc = rc;
 }
 
+static void a_turn_with_time(struct world *w)
+{
+	struct timeval tick = { 0, 10000 };
+
+	ledger_turn(w->ledger, false);
+	event_base_loopexit(w->base, &tick);
+	event_base_dispatch(w->base);
+}
+
 static void await(struct world *w, struct waiter *k)
 {
 	*k = (struct waiter){ .wait.ready = on_ready };
 	ledger_await_checkpoint(w->ledger, &k->wait);
-	for (ledger_turn(w->ledger, false); !k->told; ledger_turn(w->ledger, false)) {
-		struct timeval tick = { 0, 10000 };
-
-		event_base_loopexit(w->base, &tick);
-		event_base_dispatch(w->base);
-	}
+	while (!k->told)
+		a_turn_with_time(w);
 	if (k->rc == 0)
 		ledger_snapshot_taken(w->ledger);
 }
@@ -246,6 +255,41 @@ static void a_failed_checkpoint_is_tried_again_and_loses_nothing(void **state)
 	ledger_get_stats(w->ledger, &st);
 	assert_false(st.failing);
 	assert_int_equal(balance(w, 7), 15);
+}
+
+static void views_that_cannot_be_written_stop_commands_when_memory_is_full_but_not_queries(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+	int64_t users = 0;
+	int rc = 0;
+
+	/* given: no checkpoint succeeds; when: commands go on */
+	atomic_store(&views_fault, ENOSPC);
+	while (rc == 0 && users < 10000000) {
+		rc = award(w, users + 1, 1, &err);
+		users += rc == 0;
+		if (users % 1000 == 0)
+			settle_log(w);
+		while (!ledger_accepts(w->ledger))
+			a_turn_with_time(w);
+	}
+
+	/* then: they are refused in the end, and queries see all that was taken */
+	assert_int_equal(rc, E_STORAGE_FULL);
+	settle_log(w);
+	assert_false(w->failed);
+	assert_true(ledger_accepts(w->ledger));
+	assert_int_equal(balance(w, 1), 1);
+	assert_int_equal(balance(w, users), 1);
+	assert_int_equal(award(w, 1, 1, &err), E_STORAGE_FULL);
+
+	/* when: there is room; then: they are taken again */
+	atomic_store(&views_fault, 0);
+	while (award(w, 1, 1, &err) != 0)
+		a_turn_with_time(w);
+	settle_log(w);
+	assert_int_equal(balance(w, 1), 2);
 }
 
 static void a_checkpoint_makes_the_next_start_fold_nothing(void **state)
@@ -293,6 +337,7 @@ int main(void)
 		TEST(a_failed_flush_takes_back_what_was_not_durable),
 		TEST(after_a_restart_commands_are_taken_again),
 		TEST(a_failed_checkpoint_is_tried_again_and_loses_nothing),
+		TEST(views_that_cannot_be_written_stop_commands_when_memory_is_full_but_not_queries),
 		TEST(a_checkpoint_makes_the_next_start_fold_nothing),
 		TEST(a_refused_command_leaves_no_trace),
 	};

@@ -749,6 +749,30 @@ static void a_small_map_is_full_before_it_is(void **state)
 	assert_false(log_failed(w->log));
 }
 
+static void what_is_written_within_a_second_is_counted(void **state)
+{
+	struct world *w = *state;
+	const struct log_options small = { .map_max = 4 << 20, .reserve = 1 << 20 };
+	const struct log_options larger = { .map_max = 32 << 20, .reserve = 1 << 20 };
+	int blocks = 0, appended = 0;
+
+	/* blocks, without the clock moving on */
+	close_log(w);
+	assert_int_equal(log_open(w->dir, &small, &w->log, &w->err), 0);
+	for (; log_space(w->log, 0, &w->err) == 0 && blocks < 1000; blocks++)
+		block_of(w, 1, 2000, noon);
+	assert_in_range(blocks, 10, 999);
+	assert_int_equal(w->err.code, E_STORAGE_FULL);
+	assert_false(log_failed(w->log));
+
+	/* what waits in the open block has its place already */
+	close_log(w);
+	assert_int_equal(log_open(w->dir, &larger, &w->log, &w->err), 0);
+	for (; log_space(w->log, 0, &w->err) == 0 && appended < 1000; appended++)
+		append(w, 2000, noon + 1);
+	assert_in_range(appended, 10, 999);
+}
+
 static void a_map_the_system_refuses_becomes_smaller(void **state)
 {
 	struct world *w = *state;
@@ -1247,6 +1271,7 @@ int main(void)
 		TEST(a_second_opener_is_refused),
 		TEST(a_small_disk_is_full_before_it_is),
 		TEST(a_small_map_is_full_before_it_is),
+		TEST(what_is_written_within_a_second_is_counted),
 		TEST(a_map_the_system_refuses_becomes_smaller),
 		TEST(a_flipped_bit_in_an_event_is_found),
 		TEST(a_flipped_bit_in_a_header_is_found),
