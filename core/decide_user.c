@@ -199,6 +199,9 @@ int decide_user_grant_vip(struct decision *d, const struct user_grant_vip *p, st
 		return err_field(d->err, "permanent", "may only be true");
 	if (slice_is(p->mode, "set") && p->has_expires_at && p->expires_at <= d->now)
 		return err_field(d->err, "expires_at", "must be in the future");
+	r->role = SLICE_LIT("free");
+	if (p->has_expires_at && p->expires_at <= d->now && !find_user(d->state, p->user_id, &u))
+		return 0; /* nothing to grant: nobody is created for it */
 	ensure_user(d, p->user_id);
 	if (!find_user(d->state, p->user_id, &u))
 		return err_set(d->err, E_INTERNAL, "user was not created");

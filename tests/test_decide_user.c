@@ -396,6 +396,9 @@ static void a_past_end_grants_nothing(void **state)
 	given(w, "user.create", "{id: 7}");
 	given(w, "user.grant_vip", "{user_id: 7, expires_at: 0}");
 	then(w, "{changed: false, grant_id: null, role: 'free', vip_expires_at: null}");
+	given(w, "user.grant_vip", "{user_id: 8, expires_at: %lld}", (long long)w->now);
+	then(w, "{changed: false, version: 0, grant_id: null, role: 'free', vip_expires_at: null}");
+	assert_int_equal(ask(w, "user.get", "{id: 8}"), E_NOT_FOUND);
 	refused(w, when(w, "user.grant_vip", "{user_id: 7, expires_at: 0, mode: 'set'}"), E_INVALID_ARGUMENT,
 		"{field: 'expires_at'}");
 	refused(w, when(w, "user.grant_vip", "{user_id: 7, expires_at: %lld, mode: 'set'}", (long long)w->now),
