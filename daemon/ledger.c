@@ -216,7 +216,8 @@ int ledger_end(struct ledger *l, struct err *err)
 
 /* ---- idempotency ---- */
 
-/* SHA-256 over the method and its params as decoded: key order and spelled-out defaults do not matter. */
+/* SHA-256 over the method and its params as decoded: key order and spelled-out defaults do not matter. No base
+ * when there is no memory: half of the params would be the digest of other ones. */
 static struct slice params_digest(struct ledger *l, const struct command *c)
 {
 	const struct method_def *def = &method_defs[c->method];
@@ -228,7 +229,8 @@ static struct slice params_digest(struct ledger *l, const struct command *c)
 	mp_put_text(&l->scratch, slice_str(def->name));
 	mp_put_text_or_nil(&l->scratch, slice_str(def->kind));
 	record_put(&l->scratch, def->params(), c->params);
-	EVP_Digest(l->scratch.base, l->scratch.len, digest, NULL, EVP_sha256(), NULL);
+	if (l->scratch.failed || EVP_Digest(l->scratch.base, l->scratch.len, digest, NULL, EVP_sha256(), NULL) != 1)
+		return SLICE_NULL;
 	return slice_of(digest, DIGEST);
 }
 
@@ -400,6 +402,11 @@ static struct done *next_done(struct ledger *l)
 	return &l->done[l->n_done];
 }
 
+static int too_much_memory(struct err *err)
+{
+	return err_set(err, E_LIMIT_EXCEEDED, "the command takes too much memory");
+}
+
 /* Fails the command for what is sticky: the state, the decision, scratch memory. */
 static int sticky_failure(struct ledger *l, struct err *err)
 {
@@ -415,7 +422,7 @@ static int sticky_failure(struct ledger *l, struct err *err)
 		return (int)err->code;
 	}
 	if (s->arena->failed)
-		return err_set(err, E_LIMIT_EXCEEDED, "the command takes too much memory");
+		return too_much_memory(err);
 	return 0;
 }
 
@@ -429,7 +436,7 @@ static int run_decision(struct ledger *l, const struct command *c, struct done *
 	int rc;
 
 	if (result == NULL)
-		return err_set(err, E_LIMIT_EXCEEDED, "the command takes too much memory");
+		return too_much_memory(err);
 	l->d.err = err;
 	rc = decide(c->method, &l->d, c->params, result);
 	if (rc == 0)
@@ -443,8 +450,11 @@ static int run_decision(struct ledger *l, const struct command *c, struct done *
 	seq = changed ? l->d.first_seq + done->end - 1 : 0;
 	if (l->d.addressed)
 		version = row_version(l->d.state, stream_defs[l->d.stream].table, &l->d.stream_row);
-	if (done->origin.key.base != NULL)
+	if (done->origin.key.base != NULL) {
 		done->result = pack_result(l, c->method, seq, version, l->d.addressed, result);
+		if (done->result.base == NULL)
+			return too_much_memory(err); /* a repeat could not be answered */
+	}
 	put_result(out, c->method, seq, version, l->d.addressed, changed, false, result);
 	return 0;
 }
@@ -472,6 +482,8 @@ static int one_command(struct ledger *l, const struct command *c, struct buf *ou
 		decision_address_params(&l->d, c->method, c->params);
 	if (done->origin.key.base != NULL) {
 		done->digest = params_digest(l, c);
+		if (done->digest.base == NULL)
+			return too_much_memory(err);
 		rc = look_up_key(l, c, done->digest, out, err);
 		if (rc != 0)
 			return rc > 0 ? 0 : -rc;

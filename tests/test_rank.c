@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/rank.h"
+#include "tests/lib/faults.h"
 
 /* The model: how often each of a few thousand scores occurs. */
 enum { SCORES = 4000 };
@@ -139,57 +140,23 @@ static void the_score_of_a_row_is_the_start_of_its_key(void **state)
 	assert_true(rank_score(SLICE_LIT("\1\2\3\4\5\6\7\10rest")) == 0x0102030405060708);
 }
 
-static long fail_after = -1; /* allocations that still succeed; -1: all do */
-static bool fired;
-
-static bool refuses(void)
-{
-	if (fail_after < 0 || fail_after-- > 0)
-		return false;
-	fail_after = -1;
-	fired = true;
-	return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-	return refuses() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return refuses() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return refuses() ? NULL : __real_realloc(p, n);
-}
-
 static void a_failed_insert_changes_nothing(void **state)
 {
 	unsigned seen = 0;
+	bool fired;
 
 	(void)state;
 	do {
 		struct model m = { .total = 0 };
 		struct rank *r = rank_new();
 
-		fired = false;
-		fail_after = (long)seen;
-		for (unsigned i = 0; i < SCORES && !fired; i++)
+		fail_alloc_after(seen);
+		for (unsigned i = 0; i < SCORES && !faults_fired; i++)
 			if (rank_insert(r, score_at(i))) {
 				m.times[i]++;
 				m.total++;
 			}
-		fail_after = -1;
+		fired = fault_fired();
 		assert_same_answers(&m, r);
 		rank_free(r);
 		seen += fired;
