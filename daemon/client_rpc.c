@@ -453,7 +453,8 @@ static const char *connect_advice(int code)
 		return "there is no such socket. Start dianad, or say where it listens with --socket PATH "
 		       "or DIANA_SOCKET";
 	case ECONNREFUSED:
-		return "the socket is there but nobody listens. The daemon has stopped: start dianad again";
+		return "nobody listens there. The daemon has stopped, or this is not its socket: start dianad, or "
+		       "say where it listens with --socket PATH or DIANA_SOCKET";
 	case EACCES:
 	case EPERM:
 		return "no permission. Use an account in the group of the socket, or ask for the role in "

@@ -149,7 +149,7 @@ static int check_words(const struct dianactl *ctl)
 	if (ctl->n_words < command->min_words)
 		return dianactl_session_usage(ctl, "%s needs %s", command->name, command->words);
 	if (ctl->n_words > command->max_words)
-		return dianactl_session_usage(ctl, "%s: '%s' is too much", command->name,
+		return dianactl_session_usage(ctl, "%s takes no further argument '%s'", command->name,
 					      ctl->words[command->max_words]);
 	return DIANACTL_OK;
 }
@@ -213,6 +213,11 @@ static int read_line(struct dianactl *ctl, int argc, char **argv)
 		return ctl->help || ctl->version ? print_about(ctl) : dianactl_session_usage(ctl, "no command given");
 	case DIANACTL_ARGUMENT_WORD:
 		break;
+	}
+	if (strcmp(word, "help") == 0) {
+		ctl->help = true;
+		if (dianactl_options_next(&arguments, &set, 1, &word, problem) != DIANACTL_ARGUMENT_WORD)
+			return print_about(ctl);
 	}
 	ctl->command = find_command(word);
 	if (ctl->command == NULL)

@@ -106,7 +106,7 @@ static bool take_option(struct dianactl_arguments *arguments, const struct diana
 		value = arguments->argv[arguments->at++];
 	}
 	if (!store_value(option, values, value)) {
-		snprintf(ret_problem, PROBLEM_MAX, "option --%s: '%s' is not acceptable as %s", option->name, value,
+		snprintf(ret_problem, PROBLEM_MAX, "option --%s: '%s' is not a valid %s", option->name, value,
 			 option->value);
 		return false;
 	}

@@ -155,7 +155,8 @@ static int projection_run(struct dianactl *ctl, const void *values)
 	if ((v->all || v->verify) && !verb->takes_flags)
 		return dianactl_session_usage(ctl, "projection %s takes neither --all nor --verify", verb->name);
 	if (!verb->takes_name && named)
-		return dianactl_session_usage(ctl, "projection %s: '%s' is too much", verb->name, ctl->words[1]);
+		return dianactl_session_usage(ctl, "projection %s takes no further argument '%s'", verb->name,
+					      ctl->words[1]);
 	if (verb->takes_name && named == v->all)
 		return dianactl_session_usage(ctl, "projection %s needs a NAME%s", verb->name,
 					      verb->takes_flags ? ", or --all instead" : "");

@@ -1,0 +1,324 @@
+"""dianactl against a real daemon: what it prints, for people and for programs, and how it ends."""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+import threading
+
+from lib import DIANACTL, TIMEOUT, LedgerTest, SharedDaemonTest
+
+DONE, REFUSED, NO_DAEMON, USAGE = 0, 1, 2, 3
+
+
+class Running:
+    """A dianactl that goes on by itself: its lines as they come."""
+
+    def __init__(self, test, daemon, *arguments):
+        self.process = subprocess.Popen([DIANACTL, "--socket", daemon.path] + list(arguments), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
+        self.timer = threading.Timer(TIMEOUT, self.process.kill)
+        self.timer.start()
+        test.addCleanup(self.cleanup)
+
+    def line(self):
+        return self.process.stdout.readline()
+
+    def end(self):
+        """Waits for it; (exit status, rest of stdout, stderr)."""
+        out, err = self.process.communicate(timeout=TIMEOUT)
+        return self.process.returncode, out, err
+
+    def cleanup(self):
+        self.timer.cancel()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+class CtlTest(SharedDaemonTest):
+    def ctl(self, *arguments, stdin=None):
+        return self.dianactl(self.daemon, *arguments, stdin=stdin)
+
+    def done(self, *arguments, stdin=None):
+        status, out, err = self.ctl(*arguments, stdin=stdin)
+        self.assertEqual((status, err), (DONE, ""))
+        return out
+
+    def parsed(self, *arguments, stdin=None):
+        return json.loads(self.done(*arguments, stdin=stdin))
+
+    def refuses(self, line, *arguments):
+        """Exit status 1, nothing on stdout, and `code: message` first on stderr."""
+        status, out, err = self.ctl(*arguments)
+        self.assertEqual((status, out), (REFUSED, ""), err)
+        self.assertRegex(err.splitlines()[0], line)
+        return err.splitlines()[1:]
+
+    def misused(self, says, *arguments):
+        """Exit status 3, and a sentence that names what is wrong."""
+        head = self.c.call("server.health")["head_seq"]
+        status, out, err = self.ctl(*arguments)
+        self.assertEqual((status, out), (USAGE, ""), err)
+        self.assertIn(says, err)
+        self.assertTrue(err.startswith("dianactl: "), err)
+        self.assertEqual(self.c.call("server.health")["head_seq"], head)
+
+
+class Call(CtlTest):
+    def test_a_result_is_json(self):
+        for params in (["user_id=1", "amount=2.5", "source=quiz"], ['{"user_id": 1, "amount": 2.5, "source": "quiz"}']):
+            out = self.done("call", "point.award", *params)
+            self.assertEqual(json.loads(out)["transaction"]["source"], "quiz")
+            self.assertIn("\n  ", out)
+        got = self.parsed("call", "point.award", "-", stdin='{"user_id": 1, "amount": 2.5}')
+        self.assertEqual(got["balance"], 7.5)
+        self.assertEqual(self.done("call", "-c", "point.get", "id=1").count("\n"), 1)
+
+    def test_words_are_json_or_text(self):
+        self.done("call", "user.create", "id=2", 'username="123"', "first_name=Ana María", "is_admin=true")
+        item = self.parsed("call", "user.get", 'username="123"')
+        self.assertEqual((item["id"], item["first_name"], item["is_admin"]), (2, "Ana María", True))
+        self.assertIsNone(self.parsed("call", "user.update", "id=2", "first_name=null")["item"]["first_name"])
+
+    def test_an_error_is_its_code_message_and_details(self):
+        self.done("call", "point.award", "user_id=3", "amount=1")
+        details = self.refuses(r"^insufficient_points: \w", "call", "point.deduct", "user_id=3", "amount=5")
+        self.assertEqual(json.loads(details[0]), {"required": 5, "available": 1})
+        self.assertEqual(self.refuses(r"^unknown_method: \w", "call", "point.nothing"), [])
+        details = self.refuses(r"^invalid_argument: amount", "call", "point.award", "user_id=3", "amount=0.0005")
+        self.assertEqual(json.loads(details[0])["field"], "amount")
+        self.refuses(r"^not_found: \w", "call", "point.get", "id=999")
+
+    def test_params_that_are_none(self):
+        self.misused("METHOD", "call")
+        self.misused("'extra' is neither key=value nor a JSON object", "call", "server.health", "extra")
+        self.misused("not JSON", "call", "server.health", "{bad")
+        self.misused("must be a JSON object", "call", "server.health", "[1]")
+        self.misused("'id' is given twice", "call", "point.get", "id=1", "id=2")
+        self.misused("--nope", "call", "server.health", "--nope")
+
+
+class Looking(CtlTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with cls.daemon.client() as c:
+            c.call("user.create", id=1, username="ana", first_name="Ana")
+            c.call("user.create", id=2, username="bo")
+            for n in range(30):
+                c.call("point.award", user_id=1, amount=n + 1, source="quiz" if n % 2 else "manual", description="n%d" % n)
+            c.call("point.transfer", from_user_id=1, to_user_id=2, amount=65.5, description="for lunch")
+
+    def test_history_is_a_statement(self):
+        out = self.done("history", "@ana")
+        self.assertIn("Ana", out.splitlines()[0])
+        last = [line for line in out.splitlines() if "transfer_out" in line][0]
+        for word in ("-65.500", "399.500", "for lunch", "user 2"):
+            self.assertIn(word, last)
+        self.assertEqual(self.done("history", "1"), out)
+        # the latest entry last, unless told otherwise
+        wanted = [line for line in out.splitlines() if re.match(r"\d{4}-\d\d-\d\d", line)]
+        self.assertEqual(len(wanted), 31)
+        back = [line for line in self.done("history", "1", "-r").splitlines() if re.match(r"\d{4}-\d\d-\d\d", line)]
+        self.assertEqual(back, wanted[::-1])
+
+    def test_history_for_programs(self):
+        items = self.parsed("history", "1", "--json", "--all")["items"]
+        self.assertEqual(len(items), 31)
+        got = self.parsed("history", "1", "--json", "-n", "3")
+        self.assertEqual((len(got["items"]), got["more"]), (3, True))
+        got = self.parsed("history", "1", "--json", "--source", "quiz")
+        self.assertEqual({t["source"] for t in got["items"]}, {"quiz"})
+        self.assertEqual(self.parsed("history", "1", "--json", "--to", "2020-01-01")["items"], [])
+        self.assertEqual(len(self.parsed("history", "1", "--json", "--from", "2020-01-01", "--all")["items"]), 31)
+
+    def test_history_of_nobody(self):
+        self.refuses(r"^not_found: \w", "history", "@nobody")
+        self.refuses(r"^not_found: \w", "history", "77")
+        self.misused("USER", "history")
+        self.misused("'43'", "history", "42", "43")
+        self.misused("--limit", "history", "42", "--limit", "x")
+        self.misused("'yesterday' is no date", "history", "42", "--from", "yesterday")
+
+    def test_top(self):
+        lines = self.done("top").splitlines()
+        self.assertRegex(lines[1], r"1 +ana +1 +399\.500")
+        self.assertRegex(lines[2], r"2 +bo +2 +65\.500")
+        items = self.parsed("top", "1", "--json")["items"]
+        self.assertEqual([(i["rank"], i["user_id"], i["balance"]) for i in items], [(1, 1, 399.5)])
+        self.assertEqual([i["user_id"] for i in self.parsed("top", "--json", "--from-rank", "2")["items"]], [2])
+        self.assertEqual([i["user_id"] for i in self.parsed("top", "--json", "--min", "100")["items"]], [1])
+        self.misused("'x'", "top", "x")
+        self.misused("'0'", "top", "0")
+        self.misused("--from-rank", "top", "--from-rank", "0")
+        self.misused("'-1'", "top", "--min", "-1")
+        self.misused("'2'", "top", "1", "2")
+
+    def test_status(self):
+        out = self.done("status")
+        for word in ("Status", "ok", "Head seq", "PROJECTION", "point", "every balance is the sum of its events"):
+            self.assertIn(word, out)
+        got = self.parsed("status", "--json")
+        self.assertEqual(got["health"]["status"], "ok")
+        self.assertEqual({"health", "projections", "stats"}, set(got))
+
+    def test_methods(self):
+        out = self.done("methods", "point.award")
+        for word in ("point.award", "amount", "more than 0", "limit_exceeded", "point.credited", '"manual"'):
+            self.assertIn(word, out)
+        lines = self.done("methods", "user").splitlines()
+        self.assertTrue(all(line.startswith("user.") for line in lines[1:]))
+        names = {i["method"] for i in self.parsed("methods", "--json")["items"]}
+        self.assertEqual(names, {i["method"] for i in self.c.call("server.methods")["items"]})
+        for name in ("nothing", "point.nothing"):
+            status, out, err = self.ctl("methods", name)
+            self.assertEqual((status, out), (REFUSED, ""))
+            self.assertIn("'%s'" % name, err)
+
+    def test_verify(self):
+        head = self.c.call("server.health")["head_seq"]
+        self.assertEqual(self.done("verify"), "%d events checked: ok\n" % head)
+        got = self.parsed("verify", "--json", "--from", "3", "--to", "7")
+        self.assertEqual((got["ok"], got["checked"]), (True, 5))
+        self.refuses(r"^invalid_argument: from_seq", "verify", "--from", "5", "--to", "3")
+        self.misused("--from", "verify", "--from", "0")
+
+    def test_projections(self):
+        out = self.done("projection", "list")
+        for name in ("user", "point", "config", "log"):
+            self.assertIn(name, out)
+        self.assertEqual({"user", "point", "config", "log"},
+                         {i["name"] for i in self.parsed("projection", "list", "--json")["items"]})
+        got = self.parsed("projection", "status", "point", "--json")
+        self.assertEqual((got["name"], got["state"], len(got["fingerprint"])), ("point", "live", 32))
+        self.assertTrue(self.parsed("projection", "rebuild", "--all", "--verify", "--json")["equal"])
+        self.assertIn("equal", self.done("projection", "rebuild", "--all", "--verify"))
+        self.assertEqual(self.parsed("projection", "rebuild", "point", "--json")["rebuilt"], ["point"])
+        self.refuses(r"^not_found: \w", "projection", "status", "nothing")
+        self.misused("list", "projection")
+        self.misused("'foo'", "projection", "foo")
+        self.misused("NAME", "projection", "status")
+        self.misused("--all", "projection", "rebuild")
+        self.misused("--all", "projection", "rebuild", "point", "--all")
+        self.misused("--verify", "projection", "list", "--verify")
+        self.misused("'point'", "projection", "list", "point")
+
+
+class Tail(CtlTest):
+    def events(self, *arguments):
+        out = self.done("tail", "--json", "--from", "1", "--until-caught-up", *arguments)
+        return [json.loads(line) for line in out.splitlines()]
+
+    def test_every_event_so_far_by_filter(self):
+        self.c.call("point.award", user_id=1, amount=1, actor="bot")
+        self.c.call("point.transfer", from_user_id=1, to_user_id=2, amount=1)
+        every = self.c.pages("log.read", limit=1000)
+        self.assertEqual(self.events(), every)
+
+        def check(wanted, *arguments):
+            self.assertEqual(self.events(*arguments), [e for e in every if wanted(e)])
+
+        check(lambda e: e["type"] == "point.credited", "--type", "point.credited")
+        check(lambda e: e["type"].startswith("user.") or e["type"] == "point.debited", "-t", "user.*", "-t", "point.debited")
+        check(lambda e: 2 in e["users"], "--user", "2")
+        check(lambda e: e["stream"] == "points:1", "--stream", "points:1")
+        self.assertEqual(self.events("-n", "3"), every[:3])
+        lines = self.done("tail", "--from", "1", "--until-caught-up").splitlines()
+        self.assertEqual(len(lines), len(every))
+        self.assertRegex(lines[0], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +1 +\S+ +\S+ ")
+
+    def test_events_as_they_happen(self):
+        head = self.c.call("server.health")["head_seq"]
+        tail = Running(self, self.daemon, "tail", "--json", "--from", str(head + 1), "--user", "31", "-n", "3")
+        for n in range(2):
+            seq = self.c.call("point.award", user_id=31, amount=1 + n)["seq"]
+            self.c.call("point.award", user_id=32, amount=1)
+        got = [json.loads(tail.line()) for _ in range(3)]
+        self.assertEqual([e["type"] for e in got], ["user.created", "point.credited", "point.credited"])
+        self.assertEqual(got[-1]["seq"], seq)
+        self.assertEqual(tail.end(), (DONE, "", ""))
+
+    def test_wrong_uses(self):
+        self.refuses(r"^invalid_argument: types", "tail", "--until-caught-up", "--type", "point.nope")
+        self.refuses(r"^invalid_argument: from_seq", "tail", "--from", "1000000")
+        self.misused("--from", "tail", "--from", "0")
+        self.misused("--user", "tail", "--user", "x")
+        self.misused("--limit", "tail", "-n", "0")
+        self.misused("'foo'", "tail", "foo")
+
+
+class Restarts(LedgerTest):
+    def test_a_tail_goes_on_over_a_restart(self):
+        daemon = self.start_daemon()
+        c = self.connect(daemon)
+        head = c.call("server.health")["head_seq"]
+        tail = Running(self, daemon, "tail", "--json", "--from", str(head + 1), "-n", "3")
+        c.call("point.award", user_id=1, amount=1)
+        seen = [json.loads(tail.line())["seq"] for _ in range(2)]
+        daemon.kill()
+        daemon.start()
+        self.connect(daemon).call("point.award", user_id=1, amount=1)
+        seen.append(json.loads(tail.line())["seq"])
+        self.assertEqual(seen, list(range(head + 1, head + 4)))
+        self.assertEqual(tail.end()[0], DONE)
+
+    def test_a_daemon_that_is_not_there(self):
+        daemon = self.start_daemon()
+        daemon.stop()
+        for arguments in (["status"], ["call", "server.health"], ["top"], ["history", "1"], ["methods"], ["verify"],
+                          ["projection", "list"]):
+            with self.subTest(arguments[0]):
+                status, out, err = self.dianactl(daemon, *arguments)
+                self.assertEqual((status, out), (NO_DAEMON, ""))
+                self.assertIn("no daemon at " + daemon.path, err)
+        # something is there, but nobody listens
+        with tempfile.TemporaryDirectory() as directory:
+            status, _, err = self.dianactl(directory, "status")
+            self.assertEqual(status, NO_DAEMON)
+            self.assertIn("nobody listens there", err)
+
+    def test_trouble_is_an_exit_status(self):
+        """What a probe asks: the daemon answers, but all is not well."""
+        daemon = self.start_daemon()
+        daemon.stop()
+        daemon.start(["--log-reserve-mb", "1048576"])
+        status, out, err = self.dianactl(daemon, "status")
+        self.assertEqual(status, REFUSED, err)
+        self.assertIn("failing", out)
+        status, out, err = self.dianactl(daemon, "call", "point.award", "user_id=1", "amount=1")
+        self.assertEqual((status, out), (REFUSED, ""))
+        self.assertRegex(err, r"^storage_full: \w")
+
+
+class Help(LedgerTest):
+    COMMANDS = ("status", "history", "top", "tail", "call", "methods", "verify", "projection")
+
+    def test_help_needs_no_daemon(self):
+        status, out, err = self.dianactl("/nonexistent", "--help")
+        self.assertEqual((status, err), (DONE, ""))
+        for command in self.COMMANDS:
+            self.assertIn("\n  %s " % command, out)
+            status, text, err = self.dianactl("/nonexistent", command, "--help")
+            self.assertEqual((status, err), (DONE, ""))
+            self.assertTrue(text.startswith("Usage: dianactl %s " % command))
+            self.assertTrue(all(len(line) <= 100 for line in text.splitlines()), text)
+            self.assertEqual(self.dianactl("/nonexistent", "help", command), (DONE, text, ""))
+        self.assertEqual(self.dianactl("/nonexistent", "help"), (DONE, out, ""))
+
+    def test_what_is_no_command(self):
+        for arguments, says in (([], "no command given"), (["nonsense"], "unknown command 'nonsense'"),
+                                (["help", "nonsense"], "unknown command 'nonsense'"),
+                                (["--timeout", "0", "status"], "--timeout"), (["--nope"], "--nope")):
+            status, out, err = self.dianactl("/nonexistent", *arguments)
+            self.assertEqual((status, out), (USAGE, ""))
+            self.assertIn(says, err)
+            self.assertIn("--help", err)
+
+    def test_the_socket_comes_from_the_environment(self):
+        daemon = self.start_daemon()
+        p = subprocess.run([DIANACTL, "call", "-c", "server.health"], env=dict(os.environ, DIANA_SOCKET=daemon.path),
+                           capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        self.assertEqual(p.returncode, DONE, p.stderr)
+        self.assertEqual(json.loads(p.stdout)["status"], "ok")
