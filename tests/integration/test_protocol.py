@@ -1,11 +1,12 @@
 """Bad input: each gets an error of the closed set, or is closed where no answer is possible; nobody else notices."""
 
 import os
+import random
 import struct
 import unittest
 
 import msgpack
-from lib import NOBODY, Closed, LedgerTest, SharedDaemonTest, Witness, as_user
+from lib import NOBODY, SLOWNESS, Closed, LedgerTest, SharedDaemonTest, Witness, as_user, wait_until
 
 
 class BadCalls(SharedDaemonTest):
@@ -148,6 +149,63 @@ class BadFrames(SharedDaemonTest):
         self.assertTrue(c.eof)
         self.closed_after(b"\x94\x00\x06\xabpoint.award\xdd" + struct.pack(">I", 0xFFFFFFFF), answered=6)
 
+    def test_ten_megabytes_that_are_really_sent(self):
+        c = self.connect(self.daemon)
+        frame = msgpack.packb([0, 7, "user.create", [{"id": 3, "first_name": "x" * (10 << 20)}]])
+        try:
+            c.raw(frame)
+        except (Closed, AssertionError):
+            pass
+        c.until_closed()
+        # the answer may be lost with what the daemon did not read; if it came it is this one
+        if 7 in c.answers:
+            self.refused(c.answers[7], "invalid_argument", "frame")
+        self.assertLess(self.daemon.memory_bytes(), (256 << 20) * SLOWNESS)
+
+    def test_nesting_without_end(self):
+        for head in (b"\x91", b"\x81\xa1a", b"\xdc\x00\x01", b"\xdf\x00\x00\x00\x01\x01"):
+            with self.subTest(head):
+                self.closed_after(b"\x94\x00\x03\xabpoint.award\x91" + head * 100000, answered=3)
+                self.closed_after(head * 100000)
+
+    def test_frames_that_end_too_early(self):
+        """Each beginning of a frame, and then the client goes."""
+        _, data = self.connect(self.daemon).frame("user.create", {"id": 55, "first_name": "Ana", "is_admin": True})
+        for n in range(len(data)):
+            c = self.connect(self.daemon)
+            c.raw(data[:n])
+            c.close()
+        self.refused(self.connect(self.daemon).pipeline([("user.get", {"id": 55})])[0], "not_found")
+
+    def test_frames_with_a_few_wrong_bytes(self):
+        """Whatever they became: an answer, or the end of the connection, or a wait for more."""
+        seed = int(os.environ.get("FRAMES_SEED", random.randrange(1 << 30)))
+        rng = random.Random(seed)
+        params = {"user_id": 60, "amount": 1.5, "source": "quiz", "ref": {"kind": "post", "id": "1:2"}, "note": "n"}
+        other = self.connect(self.daemon)
+        for round in range(300):
+            with self.subTest(seed=seed, round=round):
+                c = self.connect(self.daemon)
+                data = bytearray()
+                for _ in range(rng.randrange(1, 4)):
+                    data += c.frame(*rng.choice((("point.award", params), ("point.list", {"user_id": 60}),
+                                                 ("server.batch", {"calls": [{"method": "point.get", "params": {"id": 60}}]}),
+                                                 ("log.read", {"types": ["user.*"], "limit": 3}))))[1]
+                for _ in range(rng.randrange(1, 5)):
+                    at = rng.randrange(len(data))
+                    if rng.randrange(3) == 0:
+                        del data[at : at + rng.randrange(1, 9)]
+                    else:
+                        data[at : at + rng.randrange(2)] = rng.randbytes(rng.randrange(1, 9))
+                    data = data or bytearray(b"\xc1")
+                c.raw(data)
+                other.call("server.health")
+                while c.turn(0) and not c.eof:
+                    pass
+                c.close()
+        self.assertTrue(other.call("log.verify")["ok"])
+        self.assertTrue(other.call("point.verify")["ok"])
+
     def test_half_a_frame_waits_and_harms_nobody(self):
         c = self.connect(self.daemon)
         msgid, data = c.frame("point.award", {"user_id": 11, "amount": 1})
@@ -206,6 +264,63 @@ class Strangers(LedgerTest):
         for method, params in (("projection.rebuild", {"all": True}), ("server.install_defaults", {}),
                                ("server.stats", {"reset": True})):
             self.refused(c.outcome(c.post(method, params)), "forbidden", reason="role")
+
+
+class SlowSubscribers(LedgerTest):
+    def test_a_subscriber_that_takes_nothing_is_closed_and_may_resume(self):
+        daemon = self.start_daemon("--slow-client-ms", "300")
+        reader, other = self.connect(daemon), self.connect(daemon)
+        reader.call("log.subscribe", from_seq=1)
+        note = "x" * 500
+        before = daemon.memory_bytes()
+
+        # when: it reads nothing, while others write more than any buffer holds
+        def gone():
+            for error, _ in other.pipeline([("point.award", {"user_id": n, "amount": 1, "description": note, "note": note})
+                                            for n in range(1, 501)]):
+                self.assertIsNone(error)
+            return other.call("server.stats", section="subscriptions")["subscriptions"]["count"] == 0
+
+        with Witness(daemon):
+            wait_until(gone, "the subscription to be closed")
+
+        # then: it was told, and finds all events up to there; the rest comes from there on
+        seen = []
+        while True:
+            method, params = reader.notification()
+            if method == "log.closed":
+                break
+            if method == "log.events":
+                seen += [e["seq"] for e in params["items"]]
+        self.assertEqual(params["reason"], "slow")
+        self.assertEqual(seen, list(range(1, params["last_seq"] + 1)))
+        head = other.call("server.health")["head_seq"]
+        self.assertGreater(head, params["last_seq"])
+        reader.call("log.subscribe", from_seq=params["last_seq"] + 1)
+        while seen[-1] < head:
+            method, params = reader.notification()
+            if method == "log.events":
+                seen += [e["seq"] for e in params["items"]]
+        self.assertEqual(seen, list(range(1, seen[-1] + 1)))
+        self.assertLess(daemon.memory_bytes() - before, (512 << 20) * SLOWNESS)
+
+    def test_a_subscriber_that_reads_slowly_is_kept(self):
+        daemon = self.start_daemon("--slow-client-ms", str(3000 * SLOWNESS))
+        reader, other = self.connect(daemon), self.connect(daemon)
+        reader.call("log.subscribe", from_seq=1)
+        note = "x" * 500
+        head = 0
+        for _ in range(40):
+            outcomes = other.pipeline([("point.award", {"user_id": n, "amount": 1, "note": note}) for n in range(1, 301)])
+            head = outcomes[-1][1]["seq"]
+            reader.receive()  # at most 256 KiB
+        seen = 0
+        while seen < head:
+            method, params = reader.notification()
+            self.assertNotEqual(method, "log.closed")
+            if method == "log.events":
+                self.assertEqual(params["items"][0]["seq"], seen + 1)
+                seen = params["items"][-1]["seq"]
 
 
 class Limits(LedgerTest):
