@@ -9,7 +9,7 @@ enum { USERNAME_MAX = 64 };
 static int tidy_names(struct decision *d, struct user *u)
 {
 	if (u->username.len > 0 && *(const char *)u->username.base == '@')
-		u->username = slice_of((const char *)u->username.base + 1, u->username.len - 1);
+		u->username = text_trim(slice_of((const char *)u->username.base + 1, u->username.len - 1));
 	if (u->username.len == 0)
 		u->username = SLICE_NULL;
 	if (u->first_name.len == 0)

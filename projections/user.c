@@ -494,6 +494,7 @@ static void on_deleted(struct state *s, const struct event *ev)
 
 	if (!get_user(s, id, &u) || u.deleted)
 		return;
+	close_ended(s, id, ev->at); /* these are expired, not revoked */
 	revoke_open_grants(s, id, ev->at);
 	load_totals(s, &t);
 	move_indexes(s, id, &u, NULL, &t);

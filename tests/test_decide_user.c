@@ -59,6 +59,10 @@ static void names_are_tidied(void **state)
 	then(w, "{item: {username: 'Ana', first_name: 'Ana María', last_name: null}}");
 	given(w, "user.create", "{id: 8, username: '@'}");
 	then(w, "{item: {username: null}}");
+	given(w, "user.update", "{id: 8, username: '@ ben'}");
+	then(w, "{item: {username: 'ben'}}");
+	given(w, "user.update", "{id: 8, username: '@ '}");
+	then(w, "{item: {username: null}}");
 	given(w, "user.update", "{id: 8, username: '@ben'}");
 	then(w, "{item: {username: 'ben'}}");
 	given(w, "user.update", "{id: 8, username: '  '}");
@@ -329,6 +333,20 @@ static void deleting_ends_vip_and_its_timers(void **state)
 	answers(w, "user.stats", "{}",
 		"{total: 0, vip: {active: 0, permanent: 0, total: 0, expired: 0}, average_level: 0.0}");
 	refused(w, when(w, "user.revoke_vip", "{user_id: 7}"), E_NOT_FOUND, "{kind: 'user'}");
+}
+
+static void what_had_ended_before_is_not_revoked_by_deleting(void **state)
+{
+	struct world *w = *state;
+	long long ended = w->now + 3 * DAY;
+
+	given(w, "user.grant_vip", "{user_id: 7, days: 3}");
+	given(w, "user.grant_vip", "{user_id: 7, days: 3}");
+	w->now += 4 * DAY;
+	given(w, "user.delete", "{id: 7}");
+	answers(w, "user.list", "{kind: 'vip_grant', user_id: 7}",
+		"{items: [{id: 2, status: 'revoked', closed_at: %lld}, {id: 1, status: 'expired', closed_at: %lld}]}",
+		(long long)w->now, ended);
 }
 
 /* ---- VIP ---- */
@@ -1025,6 +1043,7 @@ int main(void)
 		WORLD_TEST(deleting_debits_what_is_left),
 		WORLD_TEST(a_user_with_held_points_is_not_deleted),
 		WORLD_TEST(deleting_ends_vip_and_its_timers),
+		WORLD_TEST(what_had_ended_before_is_not_revoked_by_deleting),
 		WORLD_TEST(two_grants_add_up),
 		WORLD_TEST(a_grant_after_the_last_one_ended_starts_now),
 		WORLD_TEST(an_explicit_end_extends_only_forward),
