@@ -277,6 +277,11 @@ static enum tail_state on_closed(struct tail *t, const msgpack_object *params)
 
 	if (last_seq + 1 > t->next_seq && last_seq != 0)
 		t->next_seq = last_seq + 1;
+	if (!client_text_is(reason, "slow")) {
+		dianactl_session_warn("the daemon closed the subscription after seq %" PRIu64 ": %.*s", last_seq,
+				      (int)reason.len, reason.base != NULL ? reason.base : "");
+		return tail_fail(t, DIANACTL_REFUSED);
+	}
 	dianactl_session_warn("the daemon closed the subscription (%.*s); going on %s", (int)reason.len,
 			      reason.base != NULL ? reason.base : "", where(t, place));
 	return TAIL_SUBSCRIBE;

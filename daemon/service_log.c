@@ -131,7 +131,7 @@ static int read_items(struct call *c, const struct log_read *p, struct walk *w, 
 			return 0;
 		if (rc != 0)
 			return rc;
-		if (pg->n == pg->limit || w->examined > EXAMINE_MAX || c->out->len > ANSWER_MAX - (1 << 20)) {
+		if (pg->n == pg->limit || w->examined > EXAMINE_MAX || c->out->len > PAGE_BYTES) {
 			pg->has_next = true;
 			key_put_U64(key_begin(&pg->next), w->backward ? e.seq + 1 : e.seq - 1);
 			return 0;

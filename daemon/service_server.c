@@ -303,6 +303,8 @@ int service_server_methods(struct call *c, const struct server_methods *p)
 
 /* ---- batch ---- */
 
+enum { BATCH_COMMANDS_MAX = 3 << 19 }; /* of an answer: results of commands, and errors */
+
 static void put_batch_error(struct buf *out, const struct err *err)
 {
 	struct map_writer w, inner;
@@ -372,12 +374,31 @@ static int batch_atomic(struct call *c, const struct batch_call *calls, size_t n
 	return rc == 0 ? ledger_end(l, c->err) : rc;
 }
 
+/* What commands answer is never cut, so queries leave them room. */
+static int batch_query_fits(struct call *c, size_t body, size_t start, struct err *err)
+{
+	size_t most = ANSWER_MAX - BATCH_COMMANDS_MAX;
+
+	if (c->out->len - body <= most)
+		return 0;
+	buf_truncate(c->out, start);
+	err_set(err, E_LIMIT_EXCEEDED, "the answers of the batch are larger than %zu bytes", most);
+	err_detail_int(err, "limit", (int64_t)most);
+	return E_LIMIT_EXCEEDED;
+}
+
 static void batch_loose(struct call *c, const struct batch_call *calls, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct err err;
+	size_t body = c->out->len;
 
-		if (batch_one(c, &calls[i], &err) != 0)
+	for (size_t i = 0; i < n; i++) {
+		size_t start = c->out->len;
+		struct err err;
+		int rc = batch_one(c, &calls[i], &err);
+
+		if (rc == 0 && !is_command(calls[i].method))
+			rc = batch_query_fits(c, body, start, &err);
+		if (rc != 0)
 			put_batch_error(c->out, &err);
 		ledger_release(server_ledger(c->server));
 	}

@@ -168,6 +168,15 @@ static uint32_t collect(struct subscriptions *s, struct subscription *sub, struc
 			n++;
 			sub->last_pushed = e.seq;
 		}
+		if (b->failed) {
+			diag_error("subscription %" PRIu64 ": the commit of event %" PRIu64
+				   " is too large to be pushed",
+				   sub->id, commit);
+			sub->dead = true;
+			seq = sub->next_seq;
+			n = 0;
+			break;
+		}
 	}
 	sub->next_seq = seq;
 	return n;
@@ -230,6 +239,8 @@ static bool pump_one(struct subscriptions *s, struct subscription *sub, struct s
 	n = collect(s, sub, r, arena, &items);
 	if (n > 0)
 		push_events(sub, session, &items, n, ledger_durable(l));
+	if (sub->dead)
+		push_note(sub, session, "log.closed", "unreadable", sub->next_seq - 1);
 	s->pushed += n;
 	buf_free(&items);
 	ledger_release(l);

@@ -6,7 +6,7 @@
 
 #include "core/rules.h"
 
-enum { IDENTITY_MAX = 4 << 20, PAGE_MARGIN = 256 * 1024, CURSOR_MAX = 1024 };
+enum { IDENTITY_MAX = 4 << 20, CURSOR_MAX = 1024 };
 
 int run_query(enum method_id m, struct query *q, const void *params)
 {
@@ -161,7 +161,8 @@ int page_walk(struct page *pg, const struct range *r, visit_fn visit, void *arg)
 	state_cursor_open(&c, q->state, r->table);
 	for (more = first_row(pg, r, &c); more && in_range(r, c.key);
 	     more = r->desc ? state_cursor_prev(&c) : state_cursor_next(&c)) {
-		if (pg->n == pg->limit || looked == EXAMINE_MAX || q->out->len > ANSWER_MAX - PAGE_MARGIN) {
+		/* one row at least, for a cursor stands behind a row */
+		if (pg->n == pg->limit || looked == EXAMINE_MAX || (looked > 0 && q->out->len > PAGE_BYTES)) {
 			go_on_behind(pg, key_slice(&last));
 			break;
 		}

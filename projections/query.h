@@ -13,7 +13,11 @@
  * A query examines what the catalogue of methods allows, since it runs on the loop.
  */
 
-enum { ANSWER_MAX = 16 << 20, EXAMINE_MAX = 10000 };
+enum {
+	ANSWER_MAX = 16 << 20,
+	PAGE_BYTES = 13 << 20, /* a page ends before the next item beyond this; an item has 2 MiB at most */
+	EXAMINE_MAX = 10000,
+};
 
 /* Events of the log, for queries whose rows are events. Lent until the next call. */
 struct event_source {

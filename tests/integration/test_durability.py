@@ -393,6 +393,19 @@ class Damage(LedgerTest):
         # never shown as if it were good
         with self.fails("internal"):
             c.call("log.get", seq=bad)
+        reader = self.connect(self.daemon)
+        reader.call("log.subscribe", from_seq=1)
+        seen = 0
+        while True:
+            method, params = reader.notification()
+            if method != "log.events":
+                break
+            seen = params["items"][-1]["seq"]
+        self.assertEqual((method, params["reason"], params["last_seq"]), ("log.closed", "unreadable", seen))
+        self.assertLess(seen, bad)
+        status, _, err = self.dianactl(self.daemon, "tail", "--from", "1")
+        self.assertEqual(status, 1)
+        self.assertIn("after seq %d: unreadable" % seen, err)
         c.call("point.award", user_id=1, amount=1)
 
     def test_a_log_cut_short_is_refused(self):

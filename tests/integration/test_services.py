@@ -5,6 +5,8 @@ import time
 import unittest
 
 from lib import LedgerTest, SharedDaemonTest, Witness
+import msgpack
+from lib import LedgerTest, SharedDaemonTest
 
 
 def award(user, amount=1, **more):
@@ -100,6 +102,40 @@ class Batches(SharedDaemonTest):
         self.assertEqual(results[0]["result"]["balance"], 5)
         self.assertEqual(results[1]["result"]["balance"], 5)
         self.assertEqual([r["error"]["code"] for r in results[2:]], ["not_found", "invalid_argument", "invalid_argument"])
+
+
+class LargeBatches(SharedDaemonTest):
+    def test_queries_that_do_not_fit_are_refused_but_no_command(self):
+        methods = {"method": "server.methods", "params": {}}
+        size = len(msgpack.packb(self.c.call("server.methods")))
+        self.c.pipeline([("user.create", {"id": n}) for n in range(1, 21)])
+        page = {"method": "user.list", "params": {"limit": 20}}
+        deposit = {"method": "point.award", "params": {"user_id": 1, "amount": 1}}
+
+        # when: more is asked than an answer holds
+        n = (16 << 20) // size + 20
+        results = self.c.call("server.batch", calls=[methods] * n + [page, deposit])["results"]
+
+        # then: queries are refused where it is full; the command is done and answered
+        self.assertEqual(len(results), n + 2)
+        codes = [r["error"]["code"] for r in results if "error" in r]
+        self.assertEqual(set(codes), {"limit_exceeded"})
+        self.assertNotIn("error", results[0])
+        self.assertIn("error", results[n - 1])
+        self.assertEqual(results[-1]["result"]["balance"], 1)
+        self.assertEqual(self.c.call("point.get", id=1)["balance"], 1)
+
+    def test_a_list_in_a_full_batch_ends_its_page_early(self):
+        methods = {"method": "server.methods", "params": {}}
+        size = len(msgpack.packb(self.c.call("server.methods")))
+        self.c.pipeline([("user.create", {"id": n}) for n in range(1, 21)])
+        n = (13 << 20) // size + 1
+        page = {"method": "user.list", "params": {"limit": 20}}
+        got = self.c.call("server.batch", calls=[methods] * n + [page])["results"][-1]["result"]
+        self.assertEqual(len(got["items"]), 1)
+        rest = self.c.call("user.list", limit=20, after=got["next"])
+        self.assertEqual([u["id"] for u in got["items"] + rest["items"]], list(range(1, 21)))
+        self.assertIsNone(rest["next"])
 
 
 class Keys(LedgerTest):
