@@ -35,12 +35,30 @@ enum err_code err_by_name(struct slice name)
 	return E_OK;
 }
 
+/* Texts go out as UTF-8: a character cut in two at the end goes; what never was UTF-8 (a path) is shown as ?. */
+static void mend_text(char *text)
+{
+	size_t n = strlen(text);
+
+	for (int cut = 0; cut < 4; cut++)
+		if (utf8_valid(slice_of(text, n - (size_t)cut))) {
+			text[n - (size_t)cut] = '\0';
+			return;
+		} else if (n == (size_t)cut) {
+			break;
+		}
+	for (char *p = text; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+}
+
 static void set_text(struct err *err, enum err_code code, const char *fmt, va_list ap)
 {
 	err->code = code;
 	err->details_len = 0;
 	err->n_details = 0;
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	mend_text(err->text);
 }
 
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
@@ -62,6 +80,7 @@ int err_field(struct err *err, const char *field, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
+	mend_text(reason);
 	err_set(err, E_INVALID_ARGUMENT, "%s: %s", field, reason);
 	err_detail_text(err, "field", slice_str(field));
 	err_detail_text(err, "reason", slice_str(reason));
@@ -121,16 +140,16 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	va_end(ap);
 	memcpy(inner, err->text, sizeof(inner));
 	if ((size_t)snprintf(err->text, sizeof(err->text), "%s: %s", what, inner) >= sizeof(err->text))
-		err->text[sizeof(err->text) - 1] = '\0';
+		mend_text(err->text);
 	return (int)err->code;
 }
 
 /* Appends one packed pair to the details if both fit. */
 static void add_pair(struct err *err, const char *key, struct slice packed)
 {
-	struct buf b;
+	uint8_t small[sizeof(err->details)];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
 
-	buf_init(&b, sizeof(err->details));
 	mp_put_text(&b, slice_str(key));
 	buf_append(&b, packed.base, packed.len);
 	if (!b.failed && err->details_len + b.len <= sizeof(err->details)) {
@@ -138,7 +157,6 @@ static void add_pair(struct err *err, const char *key, struct slice packed)
 		err->details_len = (uint16_t)(err->details_len + b.len);
 		err->n_details++;
 	}
-	buf_free(&b);
 }
 
 void err_detail_raw(struct err *err, const char *key, struct slice packed)
@@ -148,31 +166,28 @@ void err_detail_raw(struct err *err, const char *key, struct slice packed)
 
 void err_detail_int(struct err *err, const char *key, int64_t v)
 {
-	struct buf b;
+	uint8_t small[16];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
 
-	buf_init(&b, 16);
 	mp_put_int64(&b, v);
 	add_pair(err, key, buf_slice(&b));
-	buf_free(&b);
 }
 
 void err_detail_text(struct err *err, const char *key, struct slice v)
 {
-	struct buf b;
+	uint8_t small[sizeof(err->details)];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
 
-	buf_init(&b, sizeof(err->details));
 	mp_put_text(&b, v);
 	if (!b.failed)
 		add_pair(err, key, buf_slice(&b));
-	buf_free(&b);
 }
 
 void err_detail_points(struct err *err, const char *key, int64_t thousandths)
 {
-	struct buf b;
+	uint8_t small[16];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
 
-	buf_init(&b, 16);
 	mp_put_points(&b, thousandths);
 	add_pair(err, key, buf_slice(&b));
-	buf_free(&b);
 }

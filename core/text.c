@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-enum { NAME_MAX_BYTES = 200 };
+/* KEY_BYTES: less than STATE_KEY_MAX by what ends a text in a key, and by an id. */
+enum { NAME_MAX_BYTES = 200, KEY_BYTES = 380 };
 
 static bool is_space(utf8proc_int32_t c)
 {
@@ -70,6 +71,17 @@ static struct slice map_text(struct slice s, utf8proc_option_t options, struct a
 	return copy;
 }
 
+/* A zero byte takes two in a key. */
+static bool fits_key(struct slice s)
+{
+	const char *p = s.base;
+	size_t n = s.len;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += p[i] == '\0';
+	return n <= KEY_BYTES;
+}
+
 struct slice text_fold_name(struct slice s, struct arena *arena)
 {
 	struct slice folded;
@@ -78,7 +90,7 @@ struct slice text_fold_name(struct slice s, struct arena *arena)
 	if (s.len == 0)
 		return SLICE_LIT("");
 	folded = map_text(s, UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD, arena);
-	if (folded.len <= NAME_MAX_BYTES)
+	if (folded.len <= NAME_MAX_BYTES && fits_key(folded))
 		return folded;
 	EVP_Digest(folded.base, folded.len, digest, NULL, EVP_sha256(), NULL);
 	return arena_copy(arena, slice_of(digest, sizeof(digest)));

@@ -69,8 +69,11 @@ static int sink_open(struct sink *s, unsigned table)
 	s->append = false;
 	s->last_len = 0;
 	rc = mdb_cursor_get(s->c, &key, &value, MDB_LAST);
+	if (rc == 0 && key.mv_size > sizeof(s->last)) {
+		mdb_cursor_close(s->c);
+		return MDB_CORRUPTED;
+	}
 	if (rc == 0) {
-		assert(key.mv_size <= sizeof(s->last));
 		s->last_len = key.mv_size;
 		memcpy(s->last, key.mv_data, key.mv_size);
 	}

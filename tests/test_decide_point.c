@@ -623,6 +623,20 @@ static void rewards_have_unique_titles(void **state)
 		E_INVALID_ARGUMENT, "{field: 'id'}");
 }
 
+static void a_title_may_hold_any_character(void **state)
+{
+	struct world *w = *state;
+	char zeros[200 * 6 + 1] = "";
+
+	for (int i = 0; i < 200; i++)
+		strcat(zeros, "\\u0000");
+	given(w, "point.create", "{kind: 'reward', title: '%s', required_points: 1}", zeros);
+	refused(w, when(w, "point.create", "{kind: 'reward', title: '%s', required_points: 1}", zeros),
+		E_ALREADY_EXISTS, "{kind: 'reward', id: 1}");
+	given(w, "point.update", "{kind: 'reward', id: 1, title: 'a'}");
+	given(w, "point.create", "{kind: 'reward', title: '%s', required_points: 1}", zeros);
+}
+
 static void rewards_are_changed_in_part(void **state)
 {
 	struct world *w = *state;
@@ -796,6 +810,7 @@ int main(void)
 		WORLD_TEST(a_hold_takes_from_what_is_available),
 		WORLD_TEST(a_balance_that_does_not_add_up_is_remembered),
 		WORLD_TEST(rewards_have_unique_titles),
+		WORLD_TEST(a_title_may_hold_any_character),
 		WORLD_TEST(rewards_are_changed_in_part),
 		WORLD_TEST(a_claim_needs_points_and_comes_once),
 		WORLD_TEST(a_claim_needs_an_active_reward_and_a_role),

@@ -774,6 +774,26 @@ static void errors_gather_context_and_details(void **state)
 	assert_int_equal(err.n_details, 0);
 }
 
+static void texts_of_errors_are_utf8_wherever_they_are_cut(void **state)
+{
+	char text[400] = "";
+
+	(void)state;
+	while (strlen(text) < 300) {
+		err_set(&err, E_NOT_FOUND, "%s", text);
+		assert_true(utf8_valid(slice_str(err.text)));
+		assert_true(strncmp(err.text, text, strlen(err.text)) == 0);
+		assert_true(strlen(err.text) + 4 >= sizeof(err.text) || strlen(err.text) == strlen(text));
+		err_wrap(&err, "\xc3\xb1");
+		assert_true(utf8_valid(slice_str(err.text)));
+		err_field(&err, "field", "%s", text);
+		assert_true(utf8_valid(slice_str(err.text)));
+		strcat(text, strlen(text) % 7 == 0 ? "x" : "\xe2\x82\xac");
+	}
+	err_set(&err, E_INTERNAL, "cannot open /tmp/\xff\xfe.d");
+	assert_string_equal(err.text, "cannot open /tmp/??.d");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -805,6 +825,7 @@ int main(void)
 		TEST(a_row_key_is_read_back_in_parts),
 		TEST(a_text_too_long_is_no_key),
 		TEST(errors_gather_context_and_details),
+		TEST(texts_of_errors_are_utf8_wherever_they_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

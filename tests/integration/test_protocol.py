@@ -1,5 +1,6 @@
 """Bad input: each gets an error of the closed set, or is closed where no answer is possible; nobody else notices."""
 
+import base64
 import os
 import random
 import struct
@@ -87,6 +88,54 @@ class BadCalls(SharedDaemonTest):
         self.refused(raw(b"\x82\xa2id\x05\xa2id\x06"), "invalid_argument", "id")
         self.refused(raw(b"\x81\x05\x06"), "invalid_argument", "params")
         self.refuse("user.get", {"id": 5}, "not_found")
+
+    def test_texts_of_every_kind_and_length(self):
+        """Each is answered, whatever becomes of it in keys and messages; the client tests that answers are UTF-8."""
+        for n, (character, length) in enumerate(
+            (character, length)
+            for character in ("\0", "x", "\u00e9", "a\u0301", "\ufdfa", "\uffff", "\U0001f600")
+            for length in (20, 64, 100, 200, 400, 1000)
+        ):
+            text = character * (length // len(character.encode()))
+            outcomes = self.c.pipeline([
+                ("point.create", {"kind": "reward", "title": text, "required_points": 1}),
+                ("point.create", {"kind": "level", "id": 1000, "name": text, "min_points": 1000000}),
+                ("point.list", {"kind": "reward", "reward_type": text}),
+                ("point.list", {"source": text}),
+                ("point.award", {"user_id": 70, "amount": 1, "source": text, "description": text}),
+                ("point.award", {"user_id": 70, "amount": 1, "idempotency_key": text, "actor": text, "note": text}),
+                ("user.create", {"id": 7000 + n, "username": text, "first_name": text, "last_name": text}),
+                ("user.get", {"username": text}),
+                ("user.list", {"query": text}),
+                ("user.list", {"kind": "vip_grant", "source": text}),
+                ("user.grant_vip", {"user_id": 70, "days": 1, "source": text, "source_id": text}),
+                ("user.revoke_vip", {"user_id": 70, "source": text, "source_id": text}),
+                ("config.get", {"id": text}),
+                ("config.set", {"entries": {text: text}}),
+                ("log.read", {"stream": text, "actor": text[:10]}),
+                ("log.read", {"types": [text]}),
+                ("projection.status", {"name": text}),
+                ("server.methods", {"method": text}),
+                ("user.list", {"after": text}),
+                (text, {text: text}),
+            ])
+            for error, _ in outcomes:
+                self.assertTrue(error is None or error["code"] != "internal", error)
+        self.assertTrue(self.c.call("projection.rebuild", all=True, verify=True)["equal"])
+
+    def test_cursors_that_were_made_up(self):
+        self.c.pipeline([("point.award", {"user_id": 71 + n, "amount": 1 + n}) for n in range(3)])
+        for method, params in (("user.list", {}), ("point.leaderboard", {}), ("point.list", {}), ("log.read", {}),
+                               ("point.list", {"user_id": 71}), ("point.list", {"kind": "level"}),
+                               ("user.list", {"kind": "vip_grant"})):
+            for order in ("asc", "desc"):
+                page = self.c.call(method, dict(params, limit=1, order=order))
+                list_of = base64.b64decode(page["next"])[:4] if page["next"] else b"list"
+                for filler in (b"\0", b"\xff", b"a"):
+                    for length in (0, 1, 4, 5, 12, 40, 200, 400, 401, 500):
+                        after = base64.b64encode(list_of + filler * length).decode()
+                        error, _ = self.c.outcome(self.c.post(method, dict(params, after=after, order=order, limit=1)))
+                        self.assertTrue(error is None or error["details"].get("field") == "after", error)
 
     def test_a_notification_is_ignored_and_no_params_are_an_empty_map(self):
         self.c.raw(msgpack.packb([2, "point.award", [{"user_id": 6, "amount": 1}]]))
