@@ -629,7 +629,7 @@ static void a_title_may_hold_any_character(void **state)
 	char zeros[200 * 6 + 1] = "";
 
 	for (int i = 0; i < 200; i++)
-		strcat(zeros, "\\u0000");
+		memcpy(zeros + 6 * i, "\\u0000", 6);
 	given(w, "point.create", "{kind: 'reward', title: '%s', required_points: 1}", zeros);
 	refused(w, when(w, "point.create", "{kind: 'reward', title: '%s', required_points: 1}", zeros),
 		E_ALREADY_EXISTS, "{kind: 'reward', id: 1}");

@@ -123,6 +123,33 @@ class BadCalls(SharedDaemonTest):
                 self.assertTrue(error is None or error["code"] != "internal", error)
         self.assertTrue(self.c.call("projection.rebuild", all=True, verify=True)["equal"])
 
+    def test_every_param_of_every_method_with_odd_values(self):
+        """What the daemon says it takes is what it is given here: methods to come are tested too."""
+        usual = {"user_id": 1, "id": 1, "amount": 1, "ids": [1], "from_user_id": 1, "to_user_id": 2, "reward_id": 1, "title": "t",
+                 "name": "point", "required_points": 1, "min_points": 5, "entries": {"flag.a": 1}, "seq": 1, "calls": [],
+                 "items": [{"user_id": 1, "amount": 1}], "action": "message", "subscription_id": 1, "wait_ms": 0}
+        odd = (None, True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**63, 2**64 - 1, -(2**63), 0.5, 1.5, float("nan"), float("inf"),
+               -0.0, 1e300, "", "a", "asc", b"", b"\xff", [], [1], ["a"], [[]], {}, {"a": 1}, {"kind": "a", "id": 1}, [{}],
+               [None], msgpack.ExtType(5, b"x"), msgpack.Timestamp(5), 253402300799999, 253402300800000)
+        daemon = self.start_daemon()
+        c, other = self.connect(daemon), self.connect(daemon)
+        for item in other.call("server.methods")["items"]:
+            names = [p["name"] for p in item["params"]]
+            for name in names:
+                calls = []
+                for value in odd:
+                    params = {n: usual[n] for n in names if n in usual}
+                    if item["kind"] is not None:
+                        params["kind"] = item["kind"]
+                    params[name] = value
+                    calls.append((item["method"], params))
+                for call, (error, _) in zip(calls, c.pipeline(calls)):
+                    self.assertTrue(error is None or error["code"] != "internal", (call, error))
+        for check in ("log.verify", "point.verify"):
+            self.assertTrue(other.call(check)["ok"])
+        self.assertTrue(other.call("projection.rebuild", all=True, verify=True)["equal"])
+        self.assertEqual(other.call("server.health")["status"], "ok")
+
     def test_cursors_that_were_made_up(self):
         self.c.pipeline([("point.award", {"user_id": 71 + n, "amount": 1 + n}) for n in range(3)])
         for method, params in (("user.list", {}), ("point.leaderboard", {}), ("point.list", {}), ("log.read", {}),
