@@ -4,9 +4,9 @@ import os
 import time
 import unittest
 
-from lib import LedgerTest, SharedDaemonTest, Witness
 import msgpack
-from lib import LedgerTest, SharedDaemonTest, wait_until
+
+from lib import LedgerTest, SharedDaemonTest, Witness, wait_until
 
 
 def award(user, amount=1, **more):
