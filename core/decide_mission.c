@@ -758,12 +758,17 @@ void completion_advances_missions(struct decision *d, const struct event *ev)
 void completion_pays(struct decision *d, const struct event *ev)
 {
 	const struct mission_completed *p = ev->data;
+	struct mission m;
 
 	credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
 					    .base = p->reward_points,
 					    .source = SLICE_LIT("mission"),
 					    .multiplied = true,
 					    .ref = make_ref_text(d->arena, "mission", p->mission_id) });
+	if (!find_mission(d->state, p->mission_id, &m))
+		return;
+	for (size_t i = 0; i < m.reward_badges.n; i++)
+		award_badge(d, p->user_id, m.reward_badges.v[i], "mission");
 }
 
 /* ---- create, update, delete ---- */
@@ -853,12 +858,15 @@ static int check_requirements(struct decision *d, const struct mission *m)
 
 static int check_rewards(struct decision *d, const struct mission *m, uint64_t given)
 {
+	struct badge badge;
 	int rc = 0;
 
 	if (GIVEN(given, mission, reward_lore))
 		rc = parts_exist(d, PART_LORE, (struct ids){ m->reward_lore.v, m->reward_lore.n }, SLICE_NULL);
-	if (rc == 0 && GIVEN(given, mission, reward_badges) && m->reward_badges.n > 0)
-		rc = err_missing(d->err, "badge", (int64_t)m->reward_badges.v[0]);
+	if (GIVEN(given, mission, reward_badges))
+		for (size_t i = 0; rc == 0 && i < m->reward_badges.n; i++)
+			if (!find_badge(d->state, m->reward_badges.v[i], &badge))
+				rc = err_missing(d->err, "badge", (int64_t)m->reward_badges.v[i]);
 	if (rc == 0 && GIVEN(given, mission, reward_fragments))
 		rc = parts_exist(d, PART_FRAGMENT, (struct ids){ m->reward_fragments.v, m->reward_fragments.n },
 				 SLICE_NULL);

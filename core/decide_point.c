@@ -34,6 +34,7 @@ int decide_point_award(struct decision *d, const struct point_award *p, struct p
 {
 	struct point_award_item item = { p->user_id, p->amount, p->source, p->description, p->multiply, p->ref };
 	struct balance b = { 0 };
+	struct gains g;
 	int rc = award(d, &item);
 
 	if (rc == 0)
@@ -45,6 +46,9 @@ int decide_point_award(struct decision *d, const struct point_award *p, struct p
 	r->balance = b.balance;
 	r->available = b.balance - b.held;
 	r->level = b.level;
+	g = gains_of(d, p->user_id);
+	r->unlocked.v = g.unlocked.v;
+	r->unlocked.n = g.unlocked.n;
 	for (size_t i = d->command_first; i < d->n_events; i++)
 		r->level_up |= d->events[i].type == EV_user_level_changed;
 	return 0;

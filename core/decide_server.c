@@ -1,7 +1,5 @@
 #include "core/rules.h"
 
-enum { SERVER_PARTS_MAX = 8 };
-
 /* The level table a new ledger starts with. */
 static const struct {
 	const char *name;
@@ -47,6 +45,67 @@ static int64_t install_levels(struct decision *d)
 	return created;
 }
 
+static int64_t install_achievements(struct decision *d)
+{
+	static const struct {
+		const char *id;
+		const char *name;
+		const char *type;
+		int64_t value;
+		const char *text;
+	} all[] = {
+		{ "first_message", "Primer Mensaje", "messages", 1, "Logro: Primer Mensaje" },
+		{ "conversador", "Conversador", "messages", 100, "Logro: Conversador" },
+		{ "invitador", "Invitador", "invites", 5, "Logro: Invitador" },
+		{ "checkin_7dias", "Check-in 7 días", "checkins", 7, "Logro: Check-in 7 días" },
+		{ "vip_supporter", "VIP Supporter", "vip", 1, "Logro: VIP Supporter" },
+	};
+	int64_t created = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct achievement_create p = { .achievement = { .id = slice_str(all[i].id),
+								 .name = slice_str(all[i].name),
+								 .condition_type = slice_str(all[i].type),
+								 .condition_value = all[i].value,
+								 .reward_text = slice_str(all[i].text),
+								 .is_active = true } };
+		struct achievement_item_result r;
+
+		created += decide_achievement_create(d, &p, &r) == 0;
+	}
+	return created;
+}
+
+static int64_t install_badges(struct decision *d)
+{
+	static const struct {
+		const char *name;
+		const char *type;
+		int64_t value;
+	} all[] = {
+		{ "getting_started", "points", 100 },    { "dedicated_player", "points", 500 },
+		{ "high_achiever", "points", 1000 },     { "regular_user", "checkins", 3 },
+		{ "consistent_visitor", "checkins", 7 }, { "loyal_user", "checkins", 30 },
+		{ "content_creator", NULL, 0 },          { "community_member", NULL, 0 },
+		{ "story_explorer", NULL, 0 },           { "narrative_master", NULL, 0 },
+	};
+	int64_t created = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct badge_create p = { .badge = { .name = slice_str(all[i].name),
+						     .condition_type = slice_str(all[i].type),
+						     .has_condition_value = all[i].type != NULL,
+						     .condition_value = all[i].value,
+						     .is_active = true,
+						     .revocable = true } };
+		struct badge_item_result r;
+
+		created += decide_badge_create(d, &p, &r) == 0;
+	}
+	d->addressed = false; /* the command has no stream of its own */
+	return created;
+}
+
 static const struct {
 	const char *id, *name, *type, *action;
 	int64_t target_value, points;
@@ -89,21 +148,29 @@ static bool wanted(const struct server_install_defaults *p, const char *part)
 int decide_server_install_defaults(struct decision *d, const struct server_install_defaults *p,
 				   struct server_install_defaults_result *r)
 {
-	struct slice *parts = arena_take(d->arena, SERVER_PARTS_MAX * sizeof(*parts));
+	const struct {
+		const char *name;
+		int64_t (*install)(struct decision *);
+		int64_t *ret_created;
+	} all[] = {
+		{ "levels", install_levels, &r->created.levels },
+		{ "achievements", install_achievements, &r->created.achievements },
+		{ "badges", install_badges, &r->created.badges },
+		{ "missions", install_missions, &r->created.missions },
+	};
+	enum { N_PARTS = sizeof(all) / sizeof(all[0]) };
+	struct slice *parts = arena_take(d->arena, N_PARTS * sizeof(*parts));
 	size_t n = 0;
 
-	if (parts == NULL)
-		return err_set(d->err, E_LIMIT_EXCEEDED, "the commit is too large");
-	if (wanted(p, "levels"))
-		r->created.levels = install_levels(d);
-	if (wanted(p, "missions"))
-		r->created.missions = install_missions(d);
-	if (r->created.levels > 0)
-		parts[n++] = SLICE_LIT("levels");
-	if (r->created.missions > 0)
-		parts[n++] = SLICE_LIT("missions");
+	for (size_t i = 0; i < N_PARTS && parts != NULL; i++) {
+		if (wanted(p, all[i].name))
+			*all[i].ret_created = all[i].install(d);
+		if (*all[i].ret_created > 0)
+			parts[n++] = slice_str(all[i].name);
+	}
 	if (n > 0)
 		EMIT(d, server_defaults_installed, .parts = { parts, n }, .levels = r->created.levels,
+		     .achievements = r->created.achievements, .badges = r->created.badges,
 		     .missions = r->created.missions);
-	return 0;
+	return settle(d);
 }

@@ -76,6 +76,9 @@ bool event_moves_timers(enum event_type type)
 	case STREAM_points:
 	case STREAM_post:
 	case STREAM_progress:
+	case STREAM_achievement:
+	case STREAM_badge:
+	case STREAM_awards:
 		return false;
 	default:
 		break;

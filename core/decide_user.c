@@ -179,6 +179,19 @@ static void revoke(struct decision *d, const struct user *u, const struct vip_qu
 				 : SLICE_LIT("free"));
 }
 
+void vip_revoke_grant(struct decision *d, int64_t user_id, uint64_t grant_id)
+{
+	bool drop[VIP_OPEN_MAX + 1] = { false }, any = false;
+	struct vip_queue q;
+	struct user u;
+
+	vip_queue(d->state, user_id, d->now, &q);
+	for (size_t i = 0; i < q.n; i++)
+		any |= drop[i] = q.v[i].id == grant_id;
+	if (any && find_user(d->state, user_id, &u))
+		revoke(d, &u, &q, drop);
+}
+
 int decide_user_grant_vip(struct decision *d, const struct user_grant_vip *p, struct user_grant_vip_result *r)
 {
 	struct vip_new g = { .user_id = p->user_id,

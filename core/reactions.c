@@ -96,6 +96,19 @@ static const struct {
 	void (*then)(struct decision *, const struct event *);
 } reactions[] = {
 	{ EV_point_credited, level_rises },                        /* R1 */
+	{ EV_point_credited, balance_rose },                       /* R2 */
+	{ EV_user_level_changed, level_rose },                     /* R2 */
+	{ EV_user_activity_recorded, messages_rose },              /* R2 */
+	{ EV_user_activity_recorded, days_active_rose },           /* R2 */
+	{ EV_channel_reacted, days_active_rose },                  /* R2 */
+	{ EV_user_checked_in, streak_rose },                       /* R2 */
+	{ EV_user_checked_in, days_active_rose },                  /* R2 */
+	{ EV_user_gift_claimed, days_active_rose },                /* R2 */
+	{ EV_user_vip_granted, vip_grants_rose },                  /* R2 */
+	{ EV_user_stats_adjusted, stats_rose },                    /* R2 */
+	{ EV_mission_completed, missions_rose },                   /* R2 */
+	{ EV_achievement_badge_awarded, badge_grants_vip },        /* R3 */
+	{ EV_achievement_badge_revoked, badge_takes_vip },         /* R4 */
 	{ EV_user_activity_recorded, activity_pays },              /* R5 */
 	{ EV_channel_reacted, reaction_pays },                     /* R5 */
 	{ EV_user_checked_in, checkin_pays },                      /* R5 */

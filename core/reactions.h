@@ -18,4 +18,17 @@ void checkin_advances_missions(struct decision *d, const struct event *ev);
 void completion_advances_missions(struct decision *d, const struct event *ev);
 void completion_pays(struct decision *d, const struct event *ev);
 
+/* core/decide_achievement.c */
+void balance_rose(struct decision *d, const struct event *ev);
+void level_rose(struct decision *d, const struct event *ev);
+void messages_rose(struct decision *d, const struct event *ev);
+void streak_rose(struct decision *d, const struct event *ev);
+void vip_grants_rose(struct decision *d, const struct event *ev);
+void missions_rose(struct decision *d, const struct event *ev);
+void stats_rose(struct decision *d, const struct event *ev);
+/* After whatever counts as activity of its first user. */
+void days_active_rose(struct decision *d, const struct event *ev);
+void badge_grants_vip(struct decision *d, const struct event *ev);
+void badge_takes_vip(struct decision *d, const struct event *ev);
+
 #endif

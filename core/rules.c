@@ -291,6 +291,37 @@ bool transaction_of(const struct event *ev, struct transaction *ret)
 	return true;
 }
 
+/* One more thing that the command brought; the list has room for one per event of it. */
+static void gain(struct decision *d, struct gains *g, const char *kind, struct slice packed_id)
+{
+	struct unlocked *v = (struct unlocked *)g->unlocked.v;
+
+	if (v == NULL)
+		v = arena_take(d->arena, (d->n_events - d->command_first) * sizeof(*v));
+	if (v == NULL)
+		return;
+	v[g->unlocked.n++] = (struct unlocked){ .kind = slice_str(kind), .id = packed_id };
+	g->unlocked.v = v;
+}
+
+static struct slice packed_uint(struct arena *arena, uint64_t v)
+{
+	uint8_t small[9];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
+
+	mp_put_uint64(&b, v);
+	return arena_copy(arena, buf_slice(&b));
+}
+
+static struct slice packed_key(struct arena *arena, struct slice key)
+{
+	uint8_t small[KEY_MAX + 2];
+	struct buf b = { .base = small, .cap = sizeof(small), .max = sizeof(small) };
+
+	mp_put_text(&b, key);
+	return arena_copy(arena, buf_slice(&b));
+}
+
 struct gains gains_of(struct decision *d, int64_t user_id)
 {
 	size_t most = d->n_events - d->command_first;
@@ -315,6 +346,20 @@ struct gains gains_of(struct decision *d, int64_t user_id)
 				missions = arena_take(d->arena, most * sizeof(*missions));
 			if (missions != NULL && p->user_id == user_id)
 				missions[g.missions_completed.n++] = p->mission_id;
+			break;
+		}
+		case EV_achievement_unlocked: {
+			const struct achievement_unlocked *p = ev->data;
+
+			if (p->award.user_id == user_id)
+				gain(d, &g, "achievement", packed_key(d->arena, p->award.achievement_id));
+			break;
+		}
+		case EV_achievement_badge_awarded: {
+			const struct achievement_badge_awarded *p = ev->data;
+
+			if (p->award.user_id == user_id)
+				gain(d, &g, "badge", packed_uint(d->arena, p->award.badge_id));
 			break;
 		}
 		default:

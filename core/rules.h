@@ -177,4 +177,52 @@ struct vip_new {
 /* Appends a grant to the queue. *ret_id 0: nothing appended (VIP for good, or not later than now). */
 int vip_append(struct decision *d, const struct vip_new *g, uint64_t *ret_id);
 
+/* Revokes one grant, unless it is over; the later ones move up. */
+void vip_revoke_grant(struct decision *d, int64_t user_id, uint64_t grant_id);
+
+/* ---- achievements and badges ---- */
+
+/* False: unknown or deleted. With its holders. */
+bool find_achievement(struct state *s, struct slice id, struct achievement *ret);
+bool find_badge(struct state *s, uint64_t id, struct badge *ret);
+
+/* By rule: nothing happens when it is unknown, inactive or held already, or the user is gone. */
+void unlock_achievement(struct decision *d, int64_t user_id, struct slice id, const char *source);
+void award_badge(struct decision *d, int64_t user_id, uint64_t badge_id, const char *source);
+/* R2: a counter other than points was raised to value. The user gets all that it reaches and is not held. */
+void counter_rose(struct decision *d, int64_t user_id, const char *condition_type, int64_t value);
+
+/* What achievements and badges have in common. */
+struct definition {
+	uint64_t badge_id;           /* 0: an achievement */
+	struct slice achievement_id; /* empty: a badge */
+	struct slice condition_type; /* absent: only by hand */
+	int64_t condition_value;
+	bool is_active;
+};
+struct definition achievement_definition(const struct achievement *a);
+struct definition badge_definition(const struct badge *b);
+
+/*
+ * What a condition of this type compares, in thousandths, since a balance has a fraction (all else is whole); 0 for an
+ * unknown user.
+ */
+int64_t counter_value(struct state *s, int64_t user_id, struct slice condition_type);
+/* Counters are compared with thresholds in thousandths, which every int of the wire has room for. */
+static inline int64_t threshold_thousandths(int64_t value)
+{
+	return value * POINTS_SCALE;
+}
+
+/* What a user holds; nothing for an unknown one. */
+void find_holder(struct state *s, int64_t user_id, struct holder *ret);
+/* Place of a definition among what is held, or where it would stand. */
+size_t holding_place(const struct holder *h, uint64_t badge_id, struct slice achievement_id, bool *ret_held);
+/* Achievements stand before badges. */
+size_t count_achievements(const struct holder *h);
+bool find_award(struct state *s, const struct holder *h, uint64_t badge_id, struct slice achievement_id,
+		struct award *ret);
+/* Fills in the end of the VIP that came with it. */
+void award_show(struct state *s, struct award *a);
+
 #endif

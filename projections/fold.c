@@ -4,8 +4,13 @@
 #include "core/text.h"
 
 static const struct fold_table *const tables[N_PROJECTIONS] = {
-	[PROJECTION_user] = &user_folds,     [PROJECTION_point] = &point_folds, [PROJECTION_channel] = &channel_folds,
-	[PROJECTION_config] = &config_folds, [PROJECTION_log] = &log_folds,     [PROJECTION_mission] = &mission_folds,
+	[PROJECTION_user] = &user_folds,
+	[PROJECTION_point] = &point_folds,
+	[PROJECTION_achievement] = &achievement_folds,
+	[PROJECTION_mission] = &mission_folds,
+	[PROJECTION_channel] = &channel_folds,
+	[PROJECTION_config] = &config_folds,
+	[PROJECTION_log] = &log_folds,
 };
 
 /* One function per projection and type of event, so that folding looks nothing up. */

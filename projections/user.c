@@ -128,12 +128,12 @@ static void change_user(struct state *s, const struct user *old, const struct us
 /* ---- activity ---- */
 
 /* A new activity moves the user from the day of the one before to its own. */
-static void touch(struct state *s, struct user_stats *st, uint64_t id, int64_t at, struct user_day *today)
+static void touch(struct state *s, const struct event *ev, struct user_stats *st, uint64_t id, struct user_day *today)
 {
-	int64_t day = utc_day(at);
+	int64_t day = utc_day(ev->at);
 	struct user_day before;
 
-	st->last_activity_at = at;
+	st->last_activity_at = ev->at;
 	if (st->has_active_day && st->active_day == day)
 		return;
 	if (st->has_active_day) {
@@ -148,6 +148,7 @@ static void touch(struct state *s, struct user_stats *st, uint64_t id, int64_t a
 	st->has_active_day = true;
 	st->active_day = day;
 	st->days_active = counter_up(st->days_active);
+	st->day_began_seq = ev->seq;
 }
 
 /* Loads the user's statistics and the day's, applies one activity, and sets the version if the stream is the user's. */
@@ -171,7 +172,7 @@ static bool begin_activity(struct state *s, const struct event *ev, int64_t user
 	a->stats = (struct user_stats){ 0 };
 	get_user_stats(s, a->id, &a->stats);
 	load_day(s, (uint64_t)utc_day(ev->at), &a->today);
-	touch(s, &a->stats, a->id, ev->at, &a->today);
+	touch(s, ev, &a->stats, a->id, &a->today);
 	return true;
 }
 

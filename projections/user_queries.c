@@ -89,19 +89,28 @@ static double engagement_score(const struct user *u, const struct user_stats *st
 static void put_engagement(struct query *q, struct map_writer *w, const struct user *u, const struct user_stats *st,
 			   const struct balance *b)
 {
+	int64_t badges;
+	struct holder h;
+
+	find_holder(q->state, u->id, &h);
+	badges = (int64_t)(h.all.n - count_achievements(&h));
 	map_int(w, "days_registered", (q->now - u->created_at) / DAY_MS);
 	map_int(w, "messages_sent", st->messages_sent);
 	map_int(w, "checkin_streak", st->checkin_streak);
-	map_int(w, "badge_count", 0);
+	map_int(w, "badge_count", badges);
 	map_int(w, "last_activity_at", st->last_activity_at);
-	map_float(w, "engagement_score", engagement_score(u, st, b, 0));
+	map_float(w, "engagement_score", engagement_score(u, st, b, badges));
 }
 
-/* Badges, achievements, lore and auctions count from the day their aggregates exist. */
+/* Lore and auctions count from the day their aggregates exist. */
 static void put_counts(struct query *q, struct map_writer *w, int64_t user_id)
 {
-	static const char *const names[] = { "badges", "achievements", "lore", "auctions_joined" };
+	static const char *const names[] = { "lore", "auctions_joined" };
+	struct holder h;
 
+	find_holder(q->state, user_id, &h);
+	map_uint(w, "badges", h.all.n - count_achievements(&h));
+	map_uint(w, "achievements", count_achievements(&h));
 	map_int(w, "missions_open", missions_in_work(q, user_id));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		map_int(w, names[i], 0);

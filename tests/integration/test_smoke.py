@@ -39,7 +39,8 @@ class Smoke(LedgerTest):
             self.assertTrue(c.call("point.verify")["ok"])
             events = c.call("log.read", user_id=1)["items"]
             self.assertEqual([e["type"] for e in events],
-                             ["user.created", "point.credited", "point.debited", "point.debited", "point.credited"])
+                             ["user.created", "point.credited", "achievement.badge_awarded", "point.debited", "point.debited",
+                              "point.credited"])
             self.assertEqual(events[1]["actor"], "admin:9")
             return board, history, events
 
