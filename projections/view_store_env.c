@@ -34,7 +34,8 @@
  *
  * The map is large and the file sparse: as long as the map, but with blocks only as far as reserved.
  */
-enum { MAX_TABLES = 512, SLACK_PAGES = 1024 };
+/* Room for tables of several rebuilds: what one replaced is dropped by the next checkpoint only. */
+enum { MAX_TABLES = 2048, SLACK_PAGES = 1024 };
 #define MAP_LARGEST (256ULL << 30)
 #define MAP_SMALLEST (1ULL << 30)
 #define RESERVE_STEP (16ULL << 20)

@@ -372,6 +372,35 @@ static void each_counter_has_its_condition(void **state)
 	then_event(w, 1, "{award: {achievement_id: 'two_days'}, value: 2}");
 }
 
+static void a_reaction_to_a_post_is_activity(void **state)
+{
+	struct world *w = *state;
+
+	given(w, "channel.create", "{id: -100, type: 'free'}");
+	given_achievement(w, "day", "days_active", 1);
+	given(w, "channel.react", "{channel_id: -100, message_id: 1, user_id: 7, emoji: '👍'}");
+	then(w, "{unlocked: [{kind: 'achievement', id: 'day'}]}");
+	given_achievement(w, "later", "days_active", 1);
+	given(w, "channel.react", "{channel_id: -100, message_id: 2, user_id: 7, emoji: '👍'}");
+	then(w, "{unlocked: []}");
+}
+
+static void missions_count_and_give_badges(void **state)
+{
+	struct world *w = *state;
+
+	given_badge(w, "B", "");
+	given_badge(w, "Off", ", is_active: false");
+	given_achievement(w, "done", "missions", 1);
+	refused(w, when(w, "mission.create", "{id: 'm', name: 'M', reward_badges: [1, 3]}"), E_NOT_FOUND,
+		"{kind: 'badge', id: 3}");
+	given(w, "mission.create", "{id: 'm', name: 'M', reward_badges: [1, 2]}");
+	given(w, "user.create", "{id: 7}");
+	given(w, "mission.complete", "{user_id: 7, mission_id: 'm', force: true}");
+	then(w, "{unlocked: [{kind: 'achievement', id: 'done'}, {kind: 'badge', id: 1}]}");
+	answers(w, "achievement.list", "{kind: 'award', badge_id: 1}", "{items: [{user_id: 7, source: 'mission'}]}");
+}
+
 /* A later activity of the same day raises no counter, so it tests nothing. */
 static void days_active_are_tested_when_they_rise(void **state)
 {
@@ -643,6 +672,8 @@ int main(void)
 		WORLD_TEST(a_counter_brings_what_it_reaches),
 		WORLD_TEST(a_threshold_of_0_is_reached_by_any_credit),
 		WORLD_TEST(each_counter_has_its_condition),
+		WORLD_TEST(a_reaction_to_a_post_is_activity),
+		WORLD_TEST(missions_count_and_give_badges),
 		WORLD_TEST(days_active_are_tested_when_they_rise),
 		WORLD_TEST(corrected_statistics_count_when_they_rise),
 		WORLD_TEST(rules_skip_what_cannot_be_given),

@@ -376,7 +376,7 @@ static void reactions_are_multiplied_and_raise_levels(void **state)
 {
 	struct world *w = *state;
 
-	given(w, "server.install_defaults", "{}");
+	given(w, "server.install_defaults", "{parts: ['levels']}");
 	set(w, "{points.vip_multiplier: 3}");
 	given(w, "user.grant_vip", "{user_id: 7, days: 1}");
 	given(w, "channel.create", "{id: -100, reactions: ['💯'], reaction_points: {'💯': 200}}");

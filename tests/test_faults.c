@@ -613,7 +613,7 @@ static void a_command_without_memory_leaves_no_trace(void **state)
 		ledger_close(d.ledger);
 		assert_int_equal(start(&d, &err), 0);
 
-		/* when: a keyed command that creates a user, credits, and lifts a level */
+		/* when: a keyed command that creates a user, credits, lifts a level, and brings two badges */
 		fail_alloc_after(seen);
 		rc = award(&d, 7, "key", &err);
 		fired = fault_fired();
@@ -621,14 +621,14 @@ static void a_command_without_memory_leaves_no_trace(void **state)
 		/* then: all of it or nothing */
 		assert_true(fired ? is_refusal(rc) : rc == 0);
 		assert_int_equal(balance(&d, 7), fired ? -1 : 600);
-		assert_int_equal(ledger_head(d.ledger), head + (fired ? 0 : 3));
+		assert_int_equal(ledger_head(d.ledger), head + (fired ? 0 : 5));
 		assert_int_equal(balance(&d, 8), 600);
 
 		/* and the same again works, once */
 		assert_int_equal(award(&d, 7, "key", &err), 0);
 		settle_log(&d);
 		assert_int_equal(balance(&d, 7), 600);
-		assert_int_equal(ledger_head(d.ledger), head + 3);
+		assert_int_equal(ledger_head(d.ledger), head + 5);
 		end(&d);
 		remove_dir(state);
 		make_dir(state);
