@@ -388,6 +388,23 @@ static void reactions_are_multiplied_and_raise_levels(void **state)
 	answers(w, "channel.get", "{kind: 'post', channel_id: -100, message_id: 1}", "{points_paid: 600}");
 }
 
+static void a_reaction_says_all_that_it_brought(void **state)
+{
+	struct world *w = *state;
+
+	given(w, "channel.create", "{id: -100, reactions: ['👍'], reaction_points: {'👍': 10}}");
+	given(w, "mission.create",
+	      "{id: 'm', name: 'M', type: 'one_time', action: 'reaction', target_value: 1,"
+	      " reward_points: 5}");
+	given(w, "achievement.create", "{id: 'ten', name: 'Ten', condition_type: 'points', condition_value: 10}");
+	given(w, "achievement.create", "{id: 'day', name: 'Day', condition_type: 'days_active', condition_value: 1}");
+	react(w, -100, 1, 7, "👍");
+	then(w, "{points: 15, balance: 15, missions_completed: ['m'], challenges_completed: [],"
+		" unlocked: [{kind: 'achievement', id: 'day'}, {kind: 'achievement', id: 'ten'}]}");
+	react(w, -100, 1, 8, "🦄"); /* earns nothing, and counts all the same */
+	then(w, "{points: 5, missions_completed: ['m'], unlocked: [{id: 'day'}]}");
+}
+
 static void a_reaction_beyond_the_ceiling_is_refused_whole(void **state)
 {
 	struct world *w = *state;
@@ -748,6 +765,7 @@ int main(void)
 		WORLD_TEST(a_reaction_too_soon_counts_and_earns_nothing),
 		WORLD_TEST(a_reaction_is_activity),
 		WORLD_TEST(reactions_are_multiplied_and_raise_levels),
+		WORLD_TEST(a_reaction_says_all_that_it_brought),
 		WORLD_TEST(a_reaction_beyond_the_ceiling_is_refused_whole),
 		WORLD_TEST(other_credits_count_by_what_they_are_for),
 		WORLD_TEST(a_post_has_a_row_for_200_emojis),
