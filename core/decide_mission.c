@@ -176,9 +176,9 @@ static struct slice with_action_count(struct arena *arena, const struct mission 
 }
 
 /* Progress of an older period reads as empty. */
-static void read_as_empty(struct state *s, const struct mission *m, int64_t period, int64_t now, struct progress *p)
+static void read_as_empty(struct state *s, enum period_type t, int64_t period, int64_t now, struct progress *p)
 {
-	int64_t at, marked = marked_period(s, period_type(m->type), now, &at);
+	int64_t at, marked = marked_period(s, t, now, &at);
 
 	p->period = period;
 	p->value = 0;
@@ -194,6 +194,7 @@ static void read_as_empty(struct state *s, const struct mission *m, int64_t peri
 bool read_progress(struct state *s, const struct mission *m, int64_t user_id, int64_t now, struct progress *ret)
 {
 	int64_t period = mission_period(s, m->type, now);
+	enum period_type t = period_type(m->type);
 
 	if (!get_progress(s, (uint64_t)user_id, m->id, ret) || ret->deleted) {
 		*ret = (struct progress){
@@ -201,8 +202,8 @@ bool read_progress(struct state *s, const struct mission *m, int64_t user_id, in
 		};
 		return false;
 	}
-	if (ret->period < period)
-		read_as_empty(s, m, period, now, ret);
+	if (t != N_PERIOD_TYPES && ret->period < period)
+		read_as_empty(s, t, period, now, ret);
 	return true;
 }
 
@@ -962,7 +963,7 @@ int create_mission(struct decision *d, const struct mission *from, struct slice 
 
 int decide_mission_create(struct decision *d, const struct mission_create *p, struct mission_item_result *r)
 {
-	struct slice id;
+	struct slice id = SLICE_NULL;
 	int rc = create_mission(d, &p->mission, &id);
 
 	if (rc != 0)

@@ -88,7 +88,7 @@ enum {
 #define DEFAULT_INT(v) .need = NEED_DEFAULT, .dflt = (v)
 #define DEFAULT_TEXT(s) .need = NEED_DEFAULT, .dflt_text = (s)
 #define MAX(n) .max = (n)
-#define EACH_MAX(n) .hi = (n)    /* bytes of each text of a list */
+#define EACH_MAX(n) .hi = (n)    /* bytes of each text or map of a list */
 #define CHOICE(s) .choices = (s) /* "a|b|c" */
 #define RANGE(a, b) .lo = (a), .hi = (b), .flags = FIELD_RANGED
 #define FLAGS(f) .flags = (f)

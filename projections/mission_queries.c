@@ -69,7 +69,7 @@ static void put_mission_item(struct query *q, const struct mission *m, struct re
 
 static bool put_mission_for(struct query *q, struct slice id, bool has_user, int64_t user_id)
 {
-	struct relation r;
+	struct relation r = { 0 };
 	struct mission m;
 
 	if (!find_mission(q->state, id, &m))
@@ -146,6 +146,7 @@ struct mission_walk {
 	int active;
 	enum user_state state;
 	struct search search; /* of the query */
+	enum table_id table;
 };
 
 static bool state_matches(enum user_state state, const struct relation *r, bool open)
@@ -176,27 +177,34 @@ static bool mission_matches(struct query *q, const struct mission_walk *w, const
 	       in_time(&w->created, m->created_at);
 }
 
-/* The id is the last part of each index of missions. */
-static bool take_last_text(struct query *q, struct slice key, size_t before, struct slice *ret)
+/* word: absent, unless words drive. */
+static bool take_mission_id(struct query *q, const struct mission_walk *w, struct slice key, struct slice *word,
+			    struct slice *id)
 {
-	key = slice_of((const uint8_t *)key.base + before, key.len - before);
-	return key_take_TEXT(&key, q->arena, ret);
+	uint64_t first, at;
+	int64_t position;
+
+	*word = SLICE_NULL;
+	switch (w->table) {
+	case T_mission_word:
+		return take_mission_word(key, q->arena, word, id);
+	case T_progress_by_user:
+		return take_progress_by_user(key, q->arena, &first, &at, id);
+	default:
+		return take_mission_by_place(key, q->arena, &first, &position, &at, id);
+	}
 }
 
 static int visit_mission(struct query *q, void *arg, struct slice key, struct slice value)
 {
 	const struct mission_walk *w = arg;
-	struct slice word = SLICE_NULL, id;
-	struct relation r;
+	struct relation r = { 0 };
+	struct slice word, id;
 	struct mission m;
 
 	(void)value;
-	if (w->search.words.n > 0 ? !key_take_TEXT(&key, q->arena, &word) || !take_last_text(q, key, 0, &id)
-	    : w->state == STATE_PENDING || w->state == STATE_COMPLETED ? !take_last_text(q, key, 16, &id)
-								       : !take_last_text(q, key, 24, &id))
-		return VISIT_SKIPPED;
-	if (!find_mission(q->state, id, &m) || !mission_matches(q, w, &m) ||
-	    (w->search.words.n > 0 && !search_hit(q, &w->search, word, (struct slice[]){ m.name, m.description }, 2)))
+	if (!take_mission_id(q, w, key, &word, &id) || !find_mission(q->state, id, &m) || !mission_matches(q, w, &m) ||
+	    (word.base != NULL && !search_hit(q, &w->search, word, (struct slice[]){ m.name, m.description }, 2)))
 		return VISIT_SKIPPED;
 	if (w->p->has_user_id)
 		load_relation(q, &m, w->p->user_id, &r);
@@ -268,6 +276,7 @@ int query_mission_list(struct query *q, const struct mission_list *p)
 		return rc;
 	if (p->query.base == NULL)
 		choose_missions(p, &w, &r);
+	w.table = r.table;
 	return list_range(q, record_mission_list(), p, &r, visit_mission, &w);
 }
 
