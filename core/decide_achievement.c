@@ -218,39 +218,41 @@ static int compare_definitions(uint64_t badge_a, struct slice achievement_a, uin
 	return slice_cmp(achievement_a, achievement_b);
 }
 
-size_t holding_place(const struct holder *h, uint64_t badge_id, struct slice achievement_id, bool *ret_held)
+size_t holding_place(const struct holder *h, uint64_t badge_id, struct slice achievement_id)
 {
 	size_t lo = 0, hi = h->all.n;
 
-	*ret_held = false;
-	while (lo < hi && !*ret_held) {
+	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 		const struct holding *at = &h->all.v[mid];
-		int c = compare_definitions(at->badge_id, at->achievement_id, badge_id, achievement_id);
 
-		if (c < 0)
+		if (compare_definitions(at->badge_id, at->achievement_id, badge_id, achievement_id) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
-		*ret_held = c == 0;
 	}
-	return *ret_held ? hi : lo;
+	return lo;
+}
+
+const struct holding *find_holding(const struct holder *h, uint64_t badge_id, struct slice achievement_id)
+{
+	size_t i = holding_place(h, badge_id, achievement_id);
+	const struct holding *at = i < h->all.n ? &h->all.v[i] : NULL;
+
+	return at && compare_definitions(at->badge_id, at->achievement_id, badge_id, achievement_id) == 0 ? at : NULL;
 }
 
 size_t count_achievements(const struct holder *h)
 {
-	bool held;
-
-	return holding_place(h, 1, SLICE_LIT(""), &held);
+	return holding_place(h, 1, SLICE_LIT(""));
 }
 
 bool find_award(struct state *s, const struct holder *h, uint64_t badge_id, struct slice achievement_id,
 		struct award *ret)
 {
-	bool held;
-	size_t i = holding_place(h, badge_id, achievement_id, &held);
+	const struct holding *at = find_holding(h, badge_id, achievement_id);
 
-	return held && get_award(s, h->all.v[i].award_id, ret);
+	return at != NULL && get_award(s, at->award_id, ret);
 }
 
 void award_show(struct state *s, struct award *a)
@@ -379,11 +381,9 @@ static void give_by_rule(struct decision *d, const struct giving *g, uint64_t ba
 	struct holder h;
 	struct badge b;
 	struct user u;
-	bool held;
 
 	find_holder(d->state, g->user_id, &h);
-	holding_place(&h, badge_id, achievement_id, &held);
-	if (held || !find_user(d->state, g->user_id, &u))
+	if (find_holding(&h, badge_id, achievement_id) != NULL || !find_user(d->state, g->user_id, &u))
 		return;
 	if (badge_id == 0 && find_achievement(d->state, achievement_id, &a) && a.is_active)
 		give_achievement(d, g, achievement_id);
@@ -492,12 +492,10 @@ static size_t lacking(struct decision *d, int64_t user_id, const struct threshol
 {
 	struct holder h;
 	size_t found = 0;
-	bool held;
 
 	find_holder(d->state, user_id, &h);
 	for (size_t i = 0; i < n; i++) {
-		holding_place(&h, t[i].badge_id, t[i].achievement_id, &held);
-		if (held)
+		if (find_holding(&h, t[i].badge_id, t[i].achievement_id) != NULL)
 			continue;
 		if (found == 0 && (*ret = arena_take(d->arena, (n - i) * sizeof(**ret))) == NULL)
 			return 0;

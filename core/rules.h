@@ -216,8 +216,10 @@ static inline int64_t threshold_thousandths(int64_t value)
 
 /* What a user holds; nothing for an unknown one. */
 void find_holder(struct state *s, int64_t user_id, struct holder *ret);
-/* Place of a definition among what is held, or where it would stand. */
-size_t holding_place(const struct holder *h, uint64_t badge_id, struct slice achievement_id, bool *ret_held);
+/* NULL: not held. */
+const struct holding *find_holding(const struct holder *h, uint64_t badge_id, struct slice achievement_id);
+/* Where a definition stands among what is held, or would stand. */
+size_t holding_place(const struct holder *h, uint64_t badge_id, struct slice achievement_id);
 /* Achievements stand before badges. */
 size_t count_achievements(const struct holder *h);
 bool find_award(struct state *s, const struct holder *h, uint64_t badge_id, struct slice achievement_id,

@@ -166,13 +166,11 @@ static void change_holding(struct state *s, const struct award *a, struct holder
 			   struct achievement_totals *t)
 {
 	struct holding *v = arena_take(s->arena, (h->all.n + 1) * sizeof(*v));
-	size_t i, behind;
-	bool held;
+	size_t i = holding_place(h, a->badge_id, achievement_of(a));
+	size_t behind = i + (find_holding(h, a->badge_id, achievement_of(a)) != NULL);
 
-	i = holding_place(h, a->badge_id, achievement_of(a), &held);
 	if (v == NULL)
 		return;
-	behind = i + held;
 	if (i > 0)
 		memcpy(v, h->all.v, i * sizeof(*v));
 	if (add)

@@ -209,7 +209,7 @@ static bool relation_matches(struct query *q, const struct definition_walk *w, c
 
 	if (w->relation == RELATION_ANY)
 		return true;
-	holding_place(&w->viewer.holder, def->badge_id, def->achievement_id, &held);
+	held = find_holding(&w->viewer.holder, def->badge_id, def->achievement_id) != NULL;
 	if (held || w->relation != RELATION_REACHABLE)
 		return held == (w->relation == RELATION_HELD);
 	return def->condition_type.base != NULL && counter_value(q->state, w->viewer.user_id, def->condition_type) >=

@@ -64,6 +64,8 @@ static void a_badge_is_created(void **state)
 	given_badge(w, "Plain", "");
 	then(w, "{item: {id: 2, condition_type: null, condition_value: null, grants_vip: false,"
 		" vip_duration_days: null, is_free_vip: false, revocable: true, is_active: true}}");
+	given_badge(w, "Heart", ", emoji: '❤️'");
+	then(w, "{item: {emoji: '❤'}}"); /* as emojis are compared */
 	refused(w, when(w, "achievement.create", "{kind: 'badge', name: 'ELITE'}"), E_ALREADY_EXISTS,
 		"{kind: 'badge', id: 1}");
 }
