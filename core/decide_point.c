@@ -157,12 +157,6 @@ static int between_neighbours(struct decision *d, int64_t id, int64_t min_points
 	return rc;
 }
 
-/* Lore belongs to the story; a ledger without a story has none. */
-static int lore_exists(struct decision *d, struct slice id)
-{
-	return id.base == NULL ? 0 : err_missing_text(d->err, "lore", id);
-}
-
 int decide_level_create(struct decision *d, const struct level_create *p, struct level_item_result *r)
 {
 	struct level old, new = p->level;
@@ -172,7 +166,7 @@ int decide_level_create(struct decision *d, const struct level_create *p, struct
 		return err_exists(d->err, "level", p->level.id);
 	rc = between_neighbours(d, p->level.id, p->level.min_points);
 	if (rc == 0)
-		rc = lore_exists(d, p->level.unlocks_lore_id);
+		rc = need_lore(d, p->level.unlocks_lore_id);
 	if (rc != 0)
 		return rc;
 	new.version = next_version(d, STREAM_level, &new.id, NULL);
@@ -193,7 +187,7 @@ int decide_level_update(struct decision *d, const struct level_update *p, struct
 	record_merge(record_level(), &new, &p->level, p->given_level);
 	rc = between_neighbours(d, p->id, new.min_points);
 	if (rc == 0 && GIVEN(p->given_level, level, unlocks_lore_id))
-		rc = lore_exists(d, new.unlocks_lore_id);
+		rc = need_lore(d, new.unlocks_lore_id);
 	if (rc != 0)
 		return rc;
 	if (record_diff(record_level(), &old, &new, 0, d->arena, &changes, &before) > 0)

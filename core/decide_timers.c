@@ -79,6 +79,7 @@ bool event_moves_timers(enum event_type type)
 	case STREAM_achievement:
 	case STREAM_badge:
 	case STREAM_awards:
+	case STREAM_story:
 		return false;
 	default:
 		break;

@@ -7,6 +7,16 @@
  * (core/decide_<aggregate>.c); those that pay and raise levels are here.
  */
 
+/* Each level passed unlocks its lore. */
+static void levels_unlock(struct decision *d, int64_t user_id, int64_t from, int64_t to)
+{
+	struct level l;
+
+	for (int64_t id = from + 1; id <= to; id++)
+		if (find_level(d->state, id, &l) && l.unlocks_lore_id.base != NULL)
+			unlock_lore(d, user_id, l.unlocks_lore_id, "level");
+}
+
 /* R1: after a credit the level is the highest whose points the balance reaches; it never falls. */
 static void level_rises(struct decision *d, const struct event *ev)
 {
@@ -18,6 +28,7 @@ static void level_rises(struct decision *d, const struct event *ev)
 		return;
 	EMIT(d, user_level_changed, .user_id = p->user_id, .from = b.level, .to = l.id, .balance = b.balance,
 	     .level_name = l.name, .reward = l.reward);
+	levels_unlock(d, p->user_id, b.level, l.id);
 }
 
 /* R5: activity is paid. */
@@ -104,6 +115,7 @@ static const struct {
 	{ EV_user_checked_in, streak_rose },                       /* R2 */
 	{ EV_user_checked_in, days_active_rose },                  /* R2 */
 	{ EV_user_gift_claimed, days_active_rose },                /* R2 */
+	{ EV_narrative_choice_made, days_active_rose },            /* R2 */
 	{ EV_user_vip_granted, vip_grants_rose },                  /* R2 */
 	{ EV_user_stats_adjusted, stats_rose },                    /* R2 */
 	{ EV_mission_completed, missions_rose },                   /* R2 */
@@ -118,6 +130,8 @@ static const struct {
 	{ EV_user_checked_in, checkin_advances_missions },         /* R5 */
 	{ EV_mission_completed, completion_advances_missions },    /* R6 */
 	{ EV_mission_completed, completion_pays },                 /* R7 */
+	{ EV_narrative_fragment_visited, visit_rewards },          /* R8 */
+	{ EV_narrative_fragment_completed, completion_rewards },   /* R8 */
 	{ EV_channel_request_approved, approval_admits },          /* R15 */
 };
 

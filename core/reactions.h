@@ -31,4 +31,8 @@ void days_active_rose(struct decision *d, const struct event *ev);
 void badge_grants_vip(struct decision *d, const struct event *ev);
 void badge_takes_vip(struct decision *d, const struct event *ev);
 
+/* core/decide_narrative.c */
+void visit_rewards(struct decision *d, const struct event *ev);
+void completion_rewards(struct decision *d, const struct event *ev);
+
 #endif

@@ -63,7 +63,7 @@ struct slice role_of(const struct user *u, int64_t now)
 	return vip_active(u, now) ? SLICE_LIT("vip") : SLICE_LIT("free");
 }
 
-static int role_rank(struct slice role)
+int role_rank(struct slice role)
 {
 	return slice_is(role, "admin") ? 2 : slice_is(role, "vip") ? 1 : 0;
 }
@@ -322,51 +322,74 @@ static struct slice packed_key(struct arena *arena, struct slice key)
 	return arena_copy(arena, buf_slice(&b));
 }
 
+static void add_mission(struct decision *d, struct gains *g, struct slice id)
+{
+	struct slice *v = (struct slice *)g->missions_completed.v;
+
+	if (v == NULL)
+		v = arena_take(d->arena, (d->n_events - d->command_first) * sizeof(*v));
+	if (v == NULL)
+		return;
+	v[g->missions_completed.n++] = id;
+	g->missions_completed.v = v;
+}
+
+static void add_gain(struct decision *d, struct gains *g, int64_t user_id, const struct event *ev)
+{
+	switch (ev->type) {
+	case EV_point_credited: {
+		const struct point_credited *p = ev->data;
+
+		if (p->user_id == user_id)
+			g->points += p->amount;
+		break;
+	}
+	case EV_achievement_unlocked: {
+		const struct achievement_unlocked *p = ev->data;
+
+		if (p->award.user_id == user_id)
+			gain(d, g, "achievement", packed_key(d->arena, p->award.achievement_id));
+		break;
+	}
+	case EV_achievement_badge_awarded: {
+		const struct achievement_badge_awarded *p = ev->data;
+
+		if (p->award.user_id == user_id)
+			gain(d, g, "badge", packed_uint(d->arena, p->award.badge_id));
+		break;
+	}
+	case EV_narrative_lore_unlocked: {
+		const struct narrative_lore_unlocked *p = ev->data;
+
+		if (p->user_id == user_id)
+			gain(d, g, "lore", packed_key(d->arena, p->lore_id));
+		break;
+	}
+	case EV_narrative_fragment_granted: {
+		const struct narrative_fragment_granted *p = ev->data;
+
+		if (p->user_id == user_id)
+			gain(d, g, "fragment", packed_key(d->arena, p->fragment_id));
+		break;
+	}
+	case EV_mission_completed: {
+		const struct mission_completed *p = ev->data;
+
+		if (p->user_id == user_id)
+			add_mission(d, g, p->mission_id);
+		break;
+	}
+	default:
+		break;
+	}
+}
+
 struct gains gains_of(struct decision *d, int64_t user_id)
 {
-	size_t most = d->n_events - d->command_first;
-	struct slice *missions = NULL;
 	struct gains g = { 0 };
 
-	for (size_t i = d->command_first; i < d->n_events; i++) {
-		const struct event *ev = &d->events[i];
-
-		switch (ev->type) {
-		case EV_point_credited: {
-			const struct point_credited *p = ev->data;
-
-			if (p->user_id == user_id)
-				g.points += p->amount;
-			break;
-		}
-		case EV_mission_completed: {
-			const struct mission_completed *p = ev->data;
-
-			if (missions == NULL)
-				missions = arena_take(d->arena, most * sizeof(*missions));
-			if (missions != NULL && p->user_id == user_id)
-				missions[g.missions_completed.n++] = p->mission_id;
-			break;
-		}
-		case EV_achievement_unlocked: {
-			const struct achievement_unlocked *p = ev->data;
-
-			if (p->award.user_id == user_id)
-				gain(d, &g, "achievement", packed_key(d->arena, p->award.achievement_id));
-			break;
-		}
-		case EV_achievement_badge_awarded: {
-			const struct achievement_badge_awarded *p = ev->data;
-
-			if (p->award.user_id == user_id)
-				gain(d, &g, "badge", packed_uint(d->arena, p->award.badge_id));
-			break;
-		}
-		default:
-			break;
-		}
-	}
-	g.missions_completed.v = missions;
+	for (size_t i = d->command_first; i < d->n_events; i++)
+		add_gain(d, &g, user_id, &d->events[i]);
 	return g;
 }
 

@@ -40,6 +40,8 @@ void ensure_user(struct decision *d, int64_t id);
 bool vip_active(const struct user *u, int64_t now);
 /* "admin", "vip" or "free" by the clock. */
 struct slice role_of(const struct user *u, int64_t now);
+/* free < vip < admin */
+int role_rank(struct slice role);
 /* Whether the user's role is one that the gate lets in. */
 bool gate_open(struct state *s, enum setting gate, const struct user *u, int64_t now);
 /* E_FORBIDDEN when it is not. */
@@ -121,6 +123,45 @@ void missions_advance_part(struct decision *d, int64_t user_id, enum mission_par
 
 /* Creates a mission, whose id may be absent. *ret_id: that of the mission. */
 int create_mission(struct decision *d, const struct mission *m, struct slice *ret_id);
+
+/* ---- the story ---- */
+
+/* False: unknown or deleted. */
+bool find_fragment(struct state *s, struct slice id, struct fragment *ret);
+bool find_lore(struct state *s, struct slice id, struct lore *ret);
+bool find_story(struct state *s, int64_t user_id, struct story *ret);
+/* E_NOT_FOUND (kind lore). An absent id is none to be found. */
+int need_lore(struct decision *d, struct slice id);
+bool has_lore(struct state *s, int64_t user_id, struct slice lore_id);
+bool has_completed(struct state *s, int64_t user_id, struct slice fragment_id);
+
+/* As they are shown. Lend from the first and from the state, its arena included. */
+void fragment_show(struct state *s, const struct fragment *f, struct fragment_item *ret);
+void lore_show(struct state *s, const struct lore *l, struct lore_item *ret);
+void story_show(struct state *s, const struct story *st, struct story_item *ret);
+/* 100 * completed active fragments / active fragments */
+double story_progress(struct state *s, const struct story *st);
+
+/* What keeps a user out of a fragment. */
+struct missing {
+	const struct slice *lore;
+	size_t n_lore;
+	int64_t points;    /* 0: enough */
+	struct slice role; /* absent: high enough */
+};
+/* The access rule but for is_active; balance: of the user, after what is about to be paid. True: nothing is missing. */
+bool fragment_access(struct state *s, int64_t now, int64_t user_id, int64_t balance, const struct fragment *f,
+		     struct missing *ret);
+/* {lore, points, role}; of the lore as many as fit into this many bytes. */
+void missing_put(struct buf *b, const struct missing *m, size_t lore_bytes);
+
+/* A set of lore: its ids out of a packed KEYS / what it is found by, of ids in byte order. In the arena. */
+size_t lore_set_ids(struct slice packed, struct slice ret[KEYS_MAX]);
+struct slice lore_set_key(const struct slice *ids, size_t n, struct arena *arena);
+
+/* By rule: what cannot apply is skipped. Start the story. */
+void unlock_lore(struct decision *d, int64_t user_id, struct slice lore_id, const char *source);
+void grant_fragment(struct decision *d, int64_t user_id, struct slice fragment_id, struct slice mission_id);
 
 /* ---- configuration ---- */
 

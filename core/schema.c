@@ -57,6 +57,7 @@ size_t kind_size(uint8_t kind)
 	case KIND_MAP:
 	case KIND_ANY:
 	case KIND_REF:
+	case KIND_KEYS:
 		return sizeof(struct slice);
 	}
 	abort();
@@ -94,7 +95,8 @@ static void put_scalar(struct buf *b, uint8_t kind, const void *p)
 		return;
 	case KIND_MAP:
 	case KIND_ANY:
-	case KIND_REF: {
+	case KIND_REF:
+	case KIND_KEYS: {
 		const struct slice *s = p;
 
 		if (s->base == NULL)
@@ -202,6 +204,7 @@ static bool get_scalar(struct mp *m, uint8_t kind, void *p)
 	case KIND_MAP:
 	case KIND_ANY:
 	case KIND_REF:
+	case KIND_KEYS:
 		if (mp_nil(m)) {
 			*(struct slice *)p = SLICE_NULL;
 			return true;
@@ -898,6 +901,30 @@ static int want_ref(struct mp *m, const struct field *f, struct slice *ret, stru
 	return 0;
 }
 
+static int want_keys(struct mp *m, const struct field *f, struct slice *ret, struct err *err)
+{
+	const uint8_t *start = m->p;
+	const struct field each = { .name = f->name, .kind = KIND_KEY };
+	struct slice keys[KEYS_MAX];
+	uint32_t n;
+
+	if (mp_peek(m) != MP_ARRAY || !mp_array(m, &n))
+		return wrong_type(f, err);
+	if (n < KEYS_MIN || n > KEYS_MAX)
+		return err_field(err, f->name, "must have sets of %d..%d keys", KEYS_MIN, KEYS_MAX);
+	for (uint32_t i = 0; i < n; i++) {
+		int rc = want_text(m, &each, &keys[i], err);
+
+		if (rc != 0)
+			return rc;
+		for (uint32_t k = 0; k < i; k++)
+			if (slice_eq(keys[k], keys[i]))
+				return err_field(err, f->name, "must have sets of different keys");
+	}
+	*ret = slice_of(start, (size_t)(m->p - start));
+	return 0;
+}
+
 int param_decode(struct mp *m, const struct field *f, void *p, struct err *err)
 {
 	switch ((enum kind)f->kind) {
@@ -919,6 +946,8 @@ int param_decode(struct mp *m, const struct field *f, void *p, struct err *err)
 		return want_map(m, f, p, err);
 	case KIND_REF:
 		return want_ref(m, f, p, err);
+	case KIND_KEYS:
+		return want_keys(m, f, p, err);
 	case KIND_FLOAT:
 		break;
 	}
@@ -1096,10 +1125,10 @@ int params_decode(const struct plan *p, struct slice packed, void *const parts[P
 void field_type_name(const struct field *f, char text[48])
 {
 	static const char *const names[] = {
-		[KIND_BOOL] = "bool", [KIND_INT] = "int", [KIND_U64] = "u64", [KIND_UID] = "uid",
-		[KIND_CID] = "cid",   [KIND_MS] = "ms",   [KIND_PTS] = "pts", [KIND_FLOAT] = "float",
-		[KIND_TEXT] = "str",  [KIND_KEY] = "key", [KIND_MAP] = "map", [KIND_ANY] = "any",
-		[KIND_REF] = "ref",
+		[KIND_BOOL] = "bool", [KIND_INT] = "int",    [KIND_U64] = "u64", [KIND_UID] = "uid",
+		[KIND_CID] = "cid",   [KIND_MS] = "ms",      [KIND_PTS] = "pts", [KIND_FLOAT] = "float",
+		[KIND_TEXT] = "str",  [KIND_KEY] = "key",    [KIND_MAP] = "map", [KIND_ANY] = "any",
+		[KIND_REF] = "ref",   [KIND_KEYS] = "[key]",
 	};
 	bool nullable = f->has != 0 || f->need == NEED_NULLABLE;
 

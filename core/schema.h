@@ -47,6 +47,7 @@ enum kind {
 	KIND_MAP,   /* struct slice, packed map with string keys, at most 16 KiB, 8 deep */
 	KIND_ANY,   /* struct slice, any packed value */
 	KIND_REF,   /* struct slice, packed {kind: str<=32, id: int or str<=200} */
+	KIND_KEYS,  /* struct slice, packed array of 2..10 different keys */
 };
 
 typedef bool field_BOOL;
@@ -62,10 +63,19 @@ typedef struct slice field_KEY;
 typedef struct slice field_MAP;
 typedef struct slice field_ANY;
 typedef struct slice field_REF;
+typedef struct slice field_KEYS;
 
 #define MS_MAX INT64_C(253402300799999)
 #define INT_SAFE_MAX ((INT64_C(1) << 53) - 1)
-enum { KEY_MAX = 100, MAP_MAX = 16 * 1024, MAP_DEPTH = 8, REF_KIND_MAX = 32, REF_ID_MAX = 200 };
+enum {
+	KEY_MAX = 100,
+	MAP_MAX = 16 * 1024,
+	MAP_DEPTH = 8,
+	REF_KIND_MAX = 32,
+	REF_ID_MAX = 200,
+	KEYS_MIN = 2,
+	KEYS_MAX = 10
+};
 
 enum shape { SHAPE_SCALAR, SHAPE_NEST, SHAPE_FLAT, SHAPE_PATCH, SHAPE_LIST, SHAPE_LIST_OF, SHAPE_CHANGES };
 enum need { NEED_REQUIRED, NEED_NULLABLE, NEED_DEFAULT };
@@ -88,6 +98,7 @@ enum {
 #define DEFAULT_INT(v) .need = NEED_DEFAULT, .dflt = (v)
 #define DEFAULT_TEXT(s) .need = NEED_DEFAULT, .dflt_text = (s)
 #define MAX(n) .max = (n)
+#define AT_LEAST(n) .lo = (n)    /* the same, and at least n */
 #define EACH_MAX(n) .hi = (n)    /* bytes of each text or map of a list */
 #define CHOICE(s) .choices = (s) /* "a|b|c" */
 #define RANGE(a, b) .lo = (a), .hi = (b), .flags = FIELD_RANGED

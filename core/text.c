@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-/* KEY_BYTES: less than STATE_KEY_MAX by what ends a text in a key, and by an id. */
-enum { NAME_MAX_BYTES = 200, KEY_BYTES = 380 };
+/* Less than STATE_KEY_MAX by what ends a text in a key, and by an id. */
+enum { KEY_BYTES = 380 };
 
 static bool is_space(utf8proc_int32_t c)
 {
@@ -82,18 +82,21 @@ static bool fits_key(struct slice s)
 	return n <= KEY_BYTES;
 }
 
-struct slice text_fold_name(struct slice s, struct arena *arena)
+struct slice text_short(struct slice s, struct arena *arena)
 {
-	struct slice folded;
 	uint8_t digest[32];
 
-	if (s.len == 0)
-		return SLICE_LIT("");
-	folded = map_text(s, UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD, arena);
-	if (folded.len <= NAME_MAX_BYTES && fits_key(folded))
-		return folded;
-	EVP_Digest(folded.base, folded.len, digest, NULL, EVP_sha256(), NULL);
+	if (s.len <= TEXT_SHORT_MAX && fits_key(s))
+		return s;
+	EVP_Digest(s.base, s.len, digest, NULL, EVP_sha256(), NULL);
 	return arena_copy(arena, slice_of(digest, sizeof(digest)));
+}
+
+struct slice text_fold_name(struct slice s, struct arena *arena)
+{
+	utf8proc_option_t fold = UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
+
+	return s.len == 0 ? SLICE_LIT("") : text_short(map_text(s, fold, arena), arena);
 }
 
 struct slice text_fold_search(struct slice s, struct arena *arena)

@@ -12,7 +12,11 @@ struct slice text_trim(struct slice s);
 /* Without U+FE0F, which only says how an emoji is drawn. Lent from s when it has none, else in the arena. */
 struct slice text_emoji(struct slice s, struct arena *arena);
 
-/* NFKC case folding, for unique names; longer than 200 bytes: its SHA-256. In the arena. */
+/* Fit to be part of a key: s itself, or (longer than 200 bytes) its SHA-256, in the arena. */
+enum { TEXT_SHORT_MAX = 200 };
+struct slice text_short(struct slice s, struct arena *arena);
+
+/* NFKC case folding, for unique names; made short. In the arena. */
 struct slice text_fold_name(struct slice s, struct arena *arena);
 
 /* As words are folded for search: NFKD, combining marks removed, case folded. In the arena. */

@@ -9,6 +9,7 @@ static const struct fold_table *const tables[N_PROJECTIONS] = {
 	[PROJECTION_achievement] = &achievement_folds,
 	[PROJECTION_mission] = &mission_folds,
 	[PROJECTION_channel] = &channel_folds,
+	[PROJECTION_narrative] = &narrative_folds,
 	[PROJECTION_config] = &config_folds,
 	[PROJECTION_log] = &log_folds,
 };

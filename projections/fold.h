@@ -22,8 +22,8 @@ struct fold_table {
 	void (*every)(struct state *s, const struct event *ev);
 };
 
-extern const struct fold_table user_folds, point_folds, achievement_folds, mission_folds, channel_folds, config_folds,
-	log_folds;
+extern const struct fold_table user_folds, point_folds, achievement_folds, mission_folds, channel_folds,
+	narrative_folds, config_folds, log_folds;
 
 /*
  * Moves an item of a word index, a table keyed by (word, id ...), from the words of its old texts to those of its new

@@ -260,6 +260,21 @@ int time_range(struct query *q, bool has_from, int64_t from, bool has_to, int64_
 	return 0;
 }
 
+int flag_filter(struct query *q, const char *field, struct slice packed, enum flag_filter *ret)
+{
+	struct mp m = mp_of(packed);
+	struct slice text;
+	bool value = true;
+
+	*ret = FLAG_ANY;
+	if (mp_peek(&m) == MP_STR && mp_str(&m, &text) && slice_is(text, "any"))
+		return 0;
+	if (packed.base != NULL && !mp_bool(&m, &value))
+		return err_field(q->err, field, "must be true, false or \"any\"");
+	*ret = value ? FLAG_TRUE : FLAG_FALSE;
+	return 0;
+}
+
 void day_window(const struct query *q, int64_t days, int64_t *ret_first, int64_t *ret_last)
 {
 	*ret_last = utc_day(q->now);

@@ -120,6 +120,14 @@ struct time_range {
 int time_range(struct query *q, bool has_from, int64_t from, bool has_to, int64_t to, bool has_days, int64_t days,
 	       struct time_range *ret);
 
+/* A bool filter that is true unless asked otherwise. E_INVALID_ARGUMENT: neither a bool, nor "any". */
+enum flag_filter { FLAG_FALSE, FLAG_TRUE, FLAG_ANY };
+int flag_filter(struct query *q, const char *field, struct slice packed, enum flag_filter *ret);
+static inline bool flag_passes(enum flag_filter filter, bool value)
+{
+	return filter == FLAG_ANY || value == (filter == FLAG_TRUE);
+}
+
 /* A window of the last `days` UTC days: first and last day. */
 void day_window(const struct query *q, int64_t days, int64_t *ret_first, int64_t *ret_last);
 

@@ -53,28 +53,32 @@ int64_t tally_end(struct state *s, enum table_id t, const struct key *prefix, bo
 	return (int64_t)value;
 }
 
-static unsigned count_texts(struct state *s, enum table_id t, const struct key *prefix)
+unsigned tally_texts(struct state *s, enum table_id t, const struct key *prefix)
 {
 	struct row_walk w;
 	unsigned n = 0;
 
 	row_walk_begin(&w, s, t, prefix, false);
-	while (n < TALLY_TEXTS_MAX && row_walk_next(&w))
+	while (n <= TALLY_TEXTS_MAX && row_walk_next(&w))
 		n++;
 	row_walk_end(&w);
 	return n;
 }
 
-void tally_add_text(struct state *s, enum table_id t, const struct key *prefix, struct slice text, int64_t by)
+struct slice tally_text(struct state *s, enum table_id t, const struct key *prefix, struct slice text)
 {
 	struct tally row = { 0 };
 	struct key k = *prefix;
 
 	key_put_TEXT(&k, text);
-	if (!row_get(s, t, &k, &row) && count_texts(s, t, prefix) >= TALLY_TEXTS_MAX) {
-		k = *prefix;
-		key_put_TEXT(&k, SLICE_LIT("other"));
-	}
+	return row_get(s, t, &k, &row) || tally_texts(s, t, prefix) < TALLY_TEXTS_MAX ? text : SLICE_LIT("other");
+}
+
+void tally_add_text(struct state *s, enum table_id t, const struct key *prefix, struct slice text, int64_t by)
+{
+	struct key k = *prefix;
+
+	key_put_TEXT(&k, tally_text(s, t, prefix, text));
 	tally_add(s, t, &k, by);
 }
 

@@ -21,6 +21,10 @@ int64_t tally_end(struct state *s, enum table_id t, const struct key *prefix, bo
  */
 enum { TALLY_TEXTS_MAX = 200 };
 void tally_add_text(struct state *s, enum table_id t, const struct key *prefix, struct slice text, int64_t by);
+/* The text that adding this one now would count under; whoever counts back later remembers it. */
+struct slice tally_text(struct state *s, enum table_id t, const struct key *prefix, struct slice text);
+/* How many texts there are behind prefix, the row `other` being one more. */
+unsigned tally_texts(struct state *s, enum table_id t, const struct key *prefix);
 /* name: {text: n}, for a tally whose last part behind prefix is a text. */
 void map_tally(struct query *q, struct map_writer *w, const char *name, enum table_id t, const struct key *prefix);
 

@@ -253,6 +253,15 @@ static void on_mission_completed(struct state *s, const struct event *ev)
 	put_user_stats(s, (uint64_t)p->user_id, &st);
 }
 
+static void on_choice_made(struct state *s, const struct event *ev)
+{
+	const struct narrative_choice_made *p = ev->data;
+	struct activity a;
+
+	if (begin_activity(s, ev, p->user_id, &a))
+		end_activity(s, ev, &a);
+}
+
 /* ---- profile ---- */
 
 static void on_created(struct state *s, const struct event *ev)
@@ -526,6 +535,7 @@ static const struct fold folds[] = {
 	{ EV_user_gift_claimed, on_gift_claimed },
 	{ EV_channel_reacted, on_reacted },
 	{ EV_mission_completed, on_mission_completed },
+	{ EV_narrative_choice_made, on_choice_made },
 	{ EV_user_vip_granted, on_vip_granted },
 	{ EV_user_vip_revoked, on_vip_revoked },
 	{ EV_user_vip_expired, on_vip_expired },

@@ -102,18 +102,19 @@ static void put_engagement(struct query *q, struct map_writer *w, const struct u
 	map_float(w, "engagement_score", engagement_score(u, st, b, badges));
 }
 
-/* Lore and auctions count from the day their aggregates exist. */
+/* Auctions count from the day their aggregate exists. */
 static void put_counts(struct query *q, struct map_writer *w, int64_t user_id)
 {
-	static const char *const names[] = { "lore", "auctions_joined" };
+	struct story st = { 0 };
 	struct holder h;
 
 	find_holder(q->state, user_id, &h);
 	map_uint(w, "badges", h.all.n - count_achievements(&h));
 	map_uint(w, "achievements", count_achievements(&h));
 	map_int(w, "missions_open", missions_in_work(q, user_id));
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		map_int(w, names[i], 0);
+	map_int(w, "auctions_joined", 0);
+	find_story(q->state, user_id, &st);
+	map_int(w, "lore", st.lore_count);
 }
 
 static void put_user_item(struct query *q, const struct user *row, unsigned mask)

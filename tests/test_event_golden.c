@@ -66,6 +66,9 @@ static void fill_scalar(const struct field *f, void *p, int64_t n)
 	case KIND_REF:
 		*(struct slice *)p = make_ref(&arena, "auction", n);
 		return;
+	case KIND_KEYS:
+		*(struct slice *)p = SLICE_LIT("\x92\xa1k\xa1l");
+		return;
 	}
 }
 
