@@ -18,6 +18,8 @@
 #define PLAIN_EXPONENT_MIN (-5)
 #define PLAIN_EXPONENT_MAX 15
 
+#define BAR_SIGNS 20
+
 static int real_shortest_digits(char out[CLIENT_FORMAT_MAX], double number)
 {
 	int digits = 1;
@@ -92,6 +94,18 @@ char *client_format_bytes(char out[CLIENT_FORMAT_MAX], uint64_t bytes)
 	for (; amount >= 1023.95 && unit < 5; unit++)
 		amount /= 1024.0;
 	snprintf(out, CLIENT_FORMAT_MAX, "%.1f %s", amount, units[unit]);
+	return out;
+}
+
+/* Full only when all is done: 0.99 leaves a dash. */
+char *client_format_bar(char out[CLIENT_FORMAT_MAX], double share)
+{
+	int done = share > 0 ? (int)(share < 1 ? share * BAR_SIGNS : BAR_SIGNS) : 0;
+
+	out[0] = '[';
+	memset(out + 1, '#', (size_t)done);
+	memset(out + 1 + done, '-', (size_t)(BAR_SIGNS - done));
+	strcpy(out + 1 + BAR_SIGNS, "]");
 	return out;
 }
 

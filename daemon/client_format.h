@@ -25,6 +25,9 @@ char *client_format_duration(char out[CLIENT_FORMAT_MAX], uint64_t duration_ms);
 /* "12.5 MiB". */
 char *client_format_bytes(char out[CLIENT_FORMAT_MAX], uint64_t bytes);
 
+/* "[#####---------------]": twenty signs for a share of 0 to 1; what lies outside is cut. */
+char *client_format_bar(char out[CLIENT_FORMAT_MAX], double share);
+
 /*
  * Reads "YYYY-MM-DD", optionally followed by " HH:MM" or " HH:MM:SS" (or T between them). A date alone
  * means its first moment, or with end_of_day the first moment of the day after. False: not such a date.

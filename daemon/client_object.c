@@ -142,3 +142,8 @@ msgpack_object client_object_of_array(msgpack_object *items, uint32_t n)
 	object.via.array.size = n;
 	return object;
 }
+
+msgpack_object client_object_or_nil(const msgpack_object *object)
+{
+	return object != NULL ? *object : (msgpack_object){ .type = MSGPACK_OBJECT_NIL };
+}

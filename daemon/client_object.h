@@ -43,5 +43,6 @@ bool client_object_milli(const msgpack_object *object, int64_t *ret_milli);
 msgpack_object client_object_of_text(const char *text);
 msgpack_object client_object_of_map(msgpack_object_kv *entries, uint32_t n);
 msgpack_object client_object_of_array(msgpack_object *items, uint32_t n);
+msgpack_object client_object_or_nil(const msgpack_object *object);
 
 #endif

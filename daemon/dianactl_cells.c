@@ -1,8 +1,8 @@
 #include "daemon/dianactl_cells.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "daemon/client_format.h"
 #include "daemon/client_object.h"
 #include "daemon/client_utf8.h"
 
@@ -11,6 +11,16 @@ bool dianactl_cells_fraction(const msgpack_object *points)
 	int64_t milli;
 
 	return client_object_milli(points, &milli) && milli % 1000 != 0;
+}
+
+char *dianactl_cells_amount(char out[CLIENT_FORMAT_MAX], const msgpack_object *map, const char *key)
+{
+	const msgpack_object *points = client_object_get(map, key);
+	int64_t milli;
+
+	if (client_object_milli(points, &milli))
+		return client_format_points(out, milli, milli % 1000 != 0);
+	return strcpy(out, "-");
 }
 
 void dianactl_cells_points(struct client_table *table, const msgpack_object *points, bool decimals)
@@ -65,4 +75,25 @@ void dianactl_cells_print(FILE *out, struct client_text text)
 
 	fputs(clean != NULL ? clean : "-", out);
 	free(clean);
+}
+
+static enum client_colour status_colour(struct client_text status)
+{
+	if (client_text_is(status, "ok"))
+		return CLIENT_COLOUR_GREEN;
+	return client_text_is(status, "degraded") ? CLIENT_COLOUR_YELLOW : CLIENT_COLOUR_RED;
+}
+
+void dianactl_cells_paint(FILE *out, struct client_text text, enum client_colour colour)
+{
+	if (colour != CLIENT_COLOUR_NONE)
+		fprintf(out, "\033[%dm", (int)colour);
+	dianactl_cells_print(out, text);
+	if (colour != CLIENT_COLOUR_NONE)
+		fputs("\033[0m", out);
+}
+
+void dianactl_cells_status(FILE *out, struct client_text status, bool colour)
+{
+	dianactl_cells_paint(out, status, colour ? status_colour(status) : CLIENT_COLOUR_NONE);
 }

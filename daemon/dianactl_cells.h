@@ -7,10 +7,14 @@
 
 #include <msgpack.h>
 
+#include "daemon/client_format.h"
 #include "daemon/client_table.h"
 
 /* Whether this value is points with a fraction: then a column shows decimals throughout. */
 bool dianactl_cells_fraction(const msgpack_object *points);
+
+/* Points for a sentence: decimals only where they have a fraction. Fills out and returns it. */
+char *dianactl_cells_amount(char out[CLIENT_FORMAT_MAX], const msgpack_object *map, const char *key);
 
 void dianactl_cells_points(struct client_table *table, const msgpack_object *points, bool decimals);
 
@@ -26,5 +30,9 @@ char *dianactl_cells_join(const msgpack_object *texts);
 
 /* Prints text made harmless to a terminal. */
 void dianactl_cells_print(FILE *out, struct client_text text);
+void dianactl_cells_paint(FILE *out, struct client_text text, enum client_colour colour);
+
+/* The daemon's status: ok, degraded, failing. */
+void dianactl_cells_status(FILE *out, struct client_text status, bool colour);
 
 #endif

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/client_format.h"
 #include "daemon/client_object.h"
@@ -15,7 +14,9 @@
 #include "daemon/dianactl_cells.h"
 #include "daemon/dianactl_command.h"
 #include "daemon/dianactl_pages.h"
+#include "daemon/dianactl_people.h"
 #include "daemon/dianactl_session.h"
+#include "daemon/dianactl_transactions.h"
 
 #define HISTORY_DEFAULT 50
 
@@ -39,10 +40,6 @@ static const struct dianactl_option history_options[] = {
 	  "the latest entry on top" },
 };
 
-static const struct client_column history_columns[] = {
-	{ "TIME", false }, { "SOURCE", false }, { "AMOUNT", true }, { "BALANCE", true }, { "WHY", false },
-};
-
 struct statement {
 	const struct history_values *values;
 	int64_t user_id;
@@ -55,24 +52,20 @@ struct statement {
 
 static int ask_user(struct dianactl *ctl, struct statement *s)
 {
-	const char *word = ctl->words[0];
 	struct client_params params;
-	uint64_t id = 0;
-	bool by_id = client_parse_uint(word, &id) && id <= INT64_MAX;
+	int64_t id = 0;
+	bool by_id;
 	int rc;
 
 	client_params_init(&params);
-	if (by_id)
-		client_params_uint(&params, "id", id);
-	else
-		client_params_text(&params, "username", word[0] == '@' ? word + 1 : word);
+	by_id = dianactl_people_params(&params, ctl->words[0], &id);
 	rc = dianactl_session_try(ctl, "user.get", &params, &s->user);
 	client_params_free(&params);
 	if (rc != DIANACTL_OK)
 		return rc;
 	if (s->user.error != NULL && !(by_id && dianactl_session_error_is(s->user.error, "not_found")))
 		return dianactl_session_refused(s->user.error);
-	s->user_id = client_object_int(s->user.result, "id", (int64_t)id);
+	s->user_id = client_object_int(s->user.result, "id", id);
 	return s->user_id > 0 ? DIANACTL_OK : dianactl_session_odd("user.get");
 }
 
@@ -146,81 +139,7 @@ static int ask(struct dianactl *ctl, struct statement *s)
 	return rc;
 }
 
-/* ---- why an entry was made ---- */
-
-static void write_ref(FILE *out, const msgpack_object *ref)
-{
-	struct client_text kind = client_object_text(ref, "kind");
-	struct client_text id = client_object_text(ref, "id");
-
-	if (ref == NULL)
-		return;
-	fprintf(out, "%.*s ", (int)kind.len, kind.base != NULL ? kind.base : "");
-	if (id.base != NULL)
-		fwrite(id.base, 1, id.len, out);
-	else
-		fprintf(out, "%" PRId64, client_object_int(ref, "id", 0));
-}
-
-static void write_counterparty(FILE *out, const msgpack_object *item)
-{
-	int64_t counterparty = client_object_int(item, "counterparty_id", 0);
-	bool paid = client_object_real(item, "amount", 0) < 0;
-
-	fprintf(out, "%s user %" PRId64, paid ? "to" : "from", counterparty);
-}
-
-static void write_multiplier(FILE *out, const msgpack_object *item)
-{
-	char base[CLIENT_FORMAT_MAX];
-	int64_t multiplier = client_object_int(item, "multiplier", 1);
-	const msgpack_object *base_points = client_object_get(item, "base");
-	int64_t milli;
-
-	if (multiplier <= 1 || !client_object_milli(base_points, &milli))
-		return;
-	client_format_points(base, milli, milli % 1000 != 0);
-	fprintf(out, " (%s x %" PRId64 ")", base, multiplier);
-}
-
-/* The description; without one the other side of a transfer, or what caused the entry. */
-static void write_why(FILE *out, const msgpack_object *item)
-{
-	struct client_text description = client_object_text(item, "description");
-	bool transfer = client_object_get(item, "counterparty_id") != NULL;
-
-	if (description.len > 0)
-		fwrite(description.base, 1, description.len, out);
-	if (transfer && description.len > 0)
-		fputs(", ", out);
-	if (transfer)
-		write_counterparty(out, item);
-	else if (description.len == 0)
-		write_ref(out, client_object_get(item, "ref"));
-	write_multiplier(out, item);
-}
-
-static void add_why(struct client_table *table, const msgpack_object *item)
-{
-	char *why = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&why, &len);
-
-	if (out != NULL) {
-		write_why(out, item);
-		fclose(out);
-	}
-	client_table_string(table, why != NULL ? why : "");
-	free(why);
-}
-
 /* ---- the statement ---- */
-
-static bool item_fraction(const msgpack_object *item)
-{
-	return dianactl_cells_fraction(client_object_get(item, "amount")) ||
-	       dianactl_cells_fraction(client_object_get(item, "balance_after"));
-}
 
 static bool any_fraction(const struct statement *s)
 {
@@ -231,34 +150,10 @@ static bool any_fraction(const struct statement *s)
 			return true;
 	}
 	for (size_t i = 0; i < s->pages.n_items; i++) {
-		if (item_fraction(&s->pages.items[i]))
+		if (dianactl_transactions_fraction(&s->pages.items[i]))
 			return true;
 	}
 	return false;
-}
-
-static void add_amount(struct client_table *table, const msgpack_object *item, bool decimals)
-{
-	const msgpack_object *amount = client_object_get(item, "amount");
-	char text[CLIENT_FORMAT_MAX];
-	int64_t milli;
-
-	if (!client_object_milli(amount, &milli)) {
-		client_table_object(table, amount);
-		return;
-	}
-	client_format_points(text, milli, decimals);
-	client_table_format(table, "%s%s", milli > 0 ? "+" : "", text);
-	client_table_paint(table, milli < 0 ? CLIENT_COLOUR_RED : CLIENT_COLOUR_GREEN);
-}
-
-static void add_entry(struct client_table *table, const struct statement *s, const msgpack_object *item, bool utc)
-{
-	dianactl_cells_time(table, item, "created_at", utc);
-	client_table_text(table, client_object_text(item, "source"));
-	add_amount(table, item, s->decimals);
-	dianactl_cells_points(table, client_object_get(item, "balance_after"), s->decimals);
-	add_why(table, item);
 }
 
 static void add_balance_line(struct client_table *table, const char *title, int64_t milli, bool decimals)
@@ -297,7 +192,7 @@ static void fill_newest_last(struct client_table *table, const struct statement 
 {
 	add_opening(table, s);
 	for (size_t i = s->pages.n_items; i > 0; i--)
-		add_entry(table, s, &s->pages.items[i - 1], utc);
+		dianactl_transactions_add(table, &s->pages.items[i - 1], s->decimals, utc);
 	add_closing(table, s);
 }
 
@@ -305,13 +200,13 @@ static void fill_newest_first(struct client_table *table, const struct statement
 {
 	add_closing(table, s);
 	for (size_t i = 0; i < s->pages.n_items; i++)
-		add_entry(table, s, &s->pages.items[i], utc);
+		dianactl_transactions_add(table, &s->pages.items[i], s->decimals, utc);
 	add_opening(table, s);
 }
 
 static int print_entries(const struct dianactl *ctl, const struct statement *s)
 {
-	struct client_table *table = client_table_new(history_columns, DIANACTL_COUNT(history_columns));
+	struct client_table *table = client_table_new(dianactl_transactions_columns, DIANACTL_TRANSACTIONS_COLUMNS);
 	bool complete;
 
 	if (table == NULL)
@@ -325,32 +220,13 @@ static int print_entries(const struct dianactl *ctl, const struct statement *s)
 	return complete ? DIANACTL_OK : dianactl_session_no_memory();
 }
 
-static void print_name(const msgpack_object *user)
-{
-	static const char *const keys[] = { "first_name", "last_name" };
-	struct client_text username = client_object_text(user, "username");
-
-	for (size_t i = 0; i < DIANACTL_COUNT(keys); i++) {
-		struct client_text part = client_object_text(user, keys[i]);
-
-		if (part.base == NULL)
-			continue;
-		putchar(' ');
-		dianactl_cells_print(stdout, part);
-	}
-	if (username.base == NULL)
-		return;
-	fputs(" @", stdout);
-	dianactl_cells_print(stdout, username);
-}
-
 static void print_heading(const struct dianactl *ctl, const struct statement *s)
 {
 	printf("Statement of user %" PRId64, s->user_id);
 	if (s->user.error != NULL)
 		fputs(" (deleted)", stdout);
 	else
-		print_name(s->user.result);
+		dianactl_people_print(stdout, s->user.result);
 	puts(ctl->utc ? ", times in UTC\n" : "\n");
 }
 
@@ -401,13 +277,6 @@ static void reverse(struct dianactl_pages *pages)
 	}
 }
 
-static msgpack_object result_or_nil(const struct client_message *answer)
-{
-	if (answer->error != NULL || answer->result == NULL)
-		return (msgpack_object){ .type = MSGPACK_OBJECT_NIL };
-	return *answer->result;
-}
-
 static int print_json(struct statement *s)
 {
 	msgpack_object more = { .type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = s->pages.more };
@@ -416,8 +285,8 @@ static int print_json(struct statement *s)
 
 	if (!s->values->newest_first)
 		reverse(&s->pages);
-	entries[0] = (msgpack_object_kv){ client_object_of_text("user"), result_or_nil(&s->user) };
-	entries[1] = (msgpack_object_kv){ client_object_of_text("balance"), result_or_nil(&s->balance) };
+	entries[0] = (msgpack_object_kv){ client_object_of_text("user"), dianactl_session_result(&s->user) };
+	entries[1] = (msgpack_object_kv){ client_object_of_text("balance"), dianactl_session_result(&s->balance) };
 	entries[2] = (msgpack_object_kv){ client_object_of_text("items"), dianactl_pages_items(&s->pages) };
 	entries[3] = (msgpack_object_kv){ client_object_of_text("more"), more };
 	return dianactl_session_print_json(&map);

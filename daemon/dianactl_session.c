@@ -8,18 +8,22 @@
 #include "daemon/client_object.h"
 #include "daemon/client_utf8.h"
 
-int dianactl_session_open(struct dianactl *ctl)
+int dianactl_session_connect(struct dianactl *ctl, struct client_error *err)
 {
 	struct client_rpc_options options = {
 		.path = ctl->socket_path,
 		.timeout_ms = (int)ctl->timeout_s * 1000,
 		.stop_fd = ctl->stop_fd,
 	};
+
+	return ctl->rpc != NULL ? 0 : client_rpc_open(&options, &ctl->rpc, err);
+}
+
+int dianactl_session_open(struct dianactl *ctl)
+{
 	struct client_error err;
 
-	if (ctl->rpc != NULL || client_rpc_open(&options, &ctl->rpc, &err) == 0)
-		return DIANACTL_OK;
-	return dianactl_session_failed(&err);
+	return dianactl_session_connect(ctl, &err) == 0 ? DIANACTL_OK : dianactl_session_failed(&err);
 }
 
 void dianactl_session_close(struct dianactl *ctl)
@@ -54,6 +58,18 @@ int dianactl_session_try(struct dianactl *ctl, const char *method, const struct 
 	return DIANACTL_OK;
 }
 
+int dianactl_session_retry(struct dianactl *ctl, const char *method, const struct client_params *params,
+			   struct client_message *ret_answer, struct client_error *err)
+{
+	int rc = dianactl_session_connect(ctl, err);
+
+	if (rc == 0)
+		rc = client_rpc_call(ctl->rpc, method, params, ret_answer, err);
+	if (rc != 0)
+		dianactl_session_close(ctl);
+	return rc;
+}
+
 int dianactl_session_call(struct dianactl *ctl, const char *method, const struct client_params *params,
 			  struct client_message *ret_answer)
 {
@@ -64,6 +80,11 @@ int dianactl_session_call(struct dianactl *ctl, const char *method, const struct
 		client_message_clear(ret_answer);
 	}
 	return rc;
+}
+
+msgpack_object dianactl_session_result(const struct client_message *answer)
+{
+	return client_object_or_nil(answer->error == NULL ? answer->result : NULL);
 }
 
 static void print_clean(FILE *out, struct client_text text)

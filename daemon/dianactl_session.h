@@ -17,6 +17,10 @@
 
 /* Connects unless connected. */
 int dianactl_session_open(struct dianactl *ctl);
+
+/* The same without a word on stderr: CLIENT_OK, or the code of err. */
+int dianactl_session_connect(struct dianactl *ctl, struct client_error *err);
+
 void dianactl_session_close(struct dianactl *ctl);
 
 /* A call whose refusal ends the command. The caller clears ret_answer, whose error is NULL. */
@@ -26,6 +30,16 @@ int dianactl_session_call(struct dianactl *ctl, const char *method, const struct
 /* A call whose refusal the caller looks at (ret_answer->error). */
 int dianactl_session_try(struct dianactl *ctl, const char *method, const struct client_params *params,
 			 struct client_message *ret_answer);
+
+/*
+ * The same without a word on stderr, for who tries again and again; connects anew each time after a
+ * failure. Returns CLIENT_OK, or the code of err.
+ */
+int dianactl_session_retry(struct dianactl *ctl, const char *method, const struct client_params *params,
+			   struct client_message *ret_answer, struct client_error *err);
+
+/* The result, or nil when the daemon refused: a value for JSON, lent by answer. */
+msgpack_object dianactl_session_result(const struct client_message *answer);
 
 /* Prints "code: message", and details when there are any. Returns DIANACTL_REFUSED. */
 int dianactl_session_refused(const msgpack_object *error);

@@ -8,6 +8,7 @@
 #include "daemon/client_table.h"
 #include "daemon/dianactl_cells.h"
 #include "daemon/dianactl_command.h"
+#include "daemon/dianactl_counters.h"
 #include "daemon/dianactl_projections.h"
 #include "daemon/dianactl_session.h"
 
@@ -27,29 +28,13 @@ static int ask(struct dianactl *ctl, struct status *s)
 	return rc;
 }
 
-static void print_coloured(const struct dianactl *ctl, struct client_text text, enum client_colour colour)
-{
-	if (ctl->colour)
-		printf("\033[%dm", (int)colour);
-	dianactl_cells_print(stdout, text);
-	if (ctl->colour)
-		fputs("\033[0m", stdout);
-}
-
-static enum client_colour status_colour(struct client_text status)
-{
-	if (client_text_is(status, "ok"))
-		return CLIENT_COLOUR_GREEN;
-	return client_text_is(status, "degraded") ? CLIENT_COLOUR_YELLOW : CLIENT_COLOUR_RED;
-}
-
 static void print_summary(const struct dianactl *ctl, const msgpack_object *health)
 {
 	char uptime[CLIENT_FORMAT_MAX];
 	struct client_text status = client_object_text(health, "status");
 
 	fputs("Status       ", stdout);
-	print_coloured(ctl, status, status_colour(status));
+	dianactl_cells_status(stdout, status, ctl->colour);
 	printf("\nUptime       %s\nHead seq     %" PRIu64 "\n",
 	       client_format_duration(uptime, client_object_uint(health, "uptime_ms", 0)),
 	       client_object_uint(health, "head_seq", 0));
@@ -91,45 +76,13 @@ static void print_timers(const struct dianactl *ctl, const msgpack_object *healt
 
 /* ---- statistics ---- */
 
-/* Sections come as a list of maps, or as a map by method. */
-static const msgpack_object *section_entry(const msgpack_object *section, size_t index)
-{
-	if (section == NULL)
-		return NULL;
-	if (section->type == MSGPACK_OBJECT_MAP && index < section->via.map.size)
-		return &section->via.map.ptr[index].val;
-	return client_object_at(section, index);
-}
-
-static uint64_t sum_values(const msgpack_object *map)
-{
-	uint64_t sum = 0;
-
-	if (map == NULL)
-		return 0;
-	if (map->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-		return map->via.u64;
-	for (uint32_t i = 0; map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
-		if (map->via.map.ptr[i].val.type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-			sum += map->via.map.ptr[i].val.via.u64;
-	}
-	return sum;
-}
-
 static void print_calls(const msgpack_object *stats)
 {
-	const msgpack_object *section = client_object_get(stats, "calls");
-	const msgpack_object *items = client_object_get(section, "items");
-	const msgpack_object *entry;
-	uint64_t count = 0, errors = 0;
+	uint64_t refused;
+	uint64_t calls = dianactl_counters_calls(stats, &refused);
 
-	if (section == NULL)
-		return;
-	for (size_t i = 0; (entry = section_entry(items != NULL ? items : section, i)) != NULL; i++) {
-		count += client_object_uint(entry, "count", 0);
-		errors += sum_values(client_object_get(entry, "errors"));
-	}
-	printf("Calls        %" PRIu64 ", of which %" PRIu64 " refused\n", count, errors);
+	if (client_object_get(stats, "calls") != NULL)
+		printf("Calls        %" PRIu64 ", of which %" PRIu64 " refused\n", calls, refused);
 }
 
 static void print_commits(const msgpack_object *stats)
@@ -210,19 +163,12 @@ static int print_screen(const struct dianactl *ctl, const struct status *s)
 
 /* ---- JSON ---- */
 
-static msgpack_object result_or_nil(const struct client_message *answer)
-{
-	if (answer->error != NULL || answer->result == NULL)
-		return (msgpack_object){ .type = MSGPACK_OBJECT_NIL };
-	return *answer->result;
-}
-
 static int print_json(const struct status *s)
 {
 	msgpack_object_kv entries[] = {
-		{ client_object_of_text("health"), result_or_nil(&s->health) },
-		{ client_object_of_text("projections"), result_or_nil(&s->projections) },
-		{ client_object_of_text("stats"), result_or_nil(&s->stats) },
+		{ client_object_of_text("health"), dianactl_session_result(&s->health) },
+		{ client_object_of_text("projections"), dianactl_session_result(&s->projections) },
+		{ client_object_of_text("stats"), dianactl_session_result(&s->stats) },
 	};
 	msgpack_object map = client_object_of_map(entries, DIANACTL_COUNT(entries));
 

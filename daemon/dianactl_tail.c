@@ -4,31 +4,22 @@
  * event it printed, so that what is printed has neither gap nor repeat.
  */
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* pipe2 */
-#endif
-
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "daemon/client_format.h"
 #include "daemon/client_json.h"
 #include "daemon/client_object.h"
 #include "daemon/client_params.h"
 #include "daemon/client_rpc.h"
-#include "daemon/client_utf8.h"
 #include "daemon/dianactl_command.h"
+#include "daemon/dianactl_events.h"
+#include "daemon/dianactl_screen.h"
 #include "daemon/dianactl_session.h"
+#include "daemon/dianactl_stop.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_LAST_MS 5000
@@ -73,45 +64,6 @@ struct tail {
 	int exit_code;
 };
 
-/* ---- stopping ---- */
-
-/* Written by the signal handler, polled wherever the tail waits. */
-static int stop_pipe[2] = { -1, -1 };
-
-static void on_stop_signal(int number)
-{
-	int saved = errno;
-	ssize_t written = write(stop_pipe[1], "", 1);
-
-	(void)number;
-	(void)written;
-	errno = saved;
-}
-
-/* Without SA_RESTART, so that a write to a stuck pipe ends too. */
-static bool stop_install(struct dianactl *ctl)
-{
-	struct sigaction action = { .sa_handler = on_stop_signal };
-
-	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-		return false;
-	ctl->stop_fd = stop_pipe[0];
-	sigemptyset(&action.sa_mask);
-	return sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0;
-}
-
-/* True: stop now. */
-static bool wait_or_stop(int wait_ms)
-{
-	struct pollfd stop = { stop_pipe[0], POLLIN, 0 };
-	int ready;
-
-	do {
-		ready = poll(&stop, 1, wait_ms);
-	} while (ready < 0 && errno == EINTR);
-	return ready != 0;
-}
-
 static enum tail_state tail_fail(struct tail *t, int exit_code)
 {
 	t->exit_code = exit_code;
@@ -120,95 +72,18 @@ static enum tail_state tail_fail(struct tail *t, int exit_code)
 
 /* ---- printing ---- */
 
-static size_t terminal_columns(void)
-{
-	struct winsize size;
-
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
-		return 0;
-	return size.ws_col;
-}
-
-static void write_value(FILE *out, const msgpack_object *value)
-{
-	struct client_text text = client_object_as_text(value);
-
-	if (text.base != NULL && text.len > 0 && memchr(text.base, ' ', text.len) == NULL)
-		fwrite(text.base, 1, text.len, out);
-	else
-		client_json_print(out, value, CLIENT_JSON_COMPACT);
-}
-
-/* key=value for what is not nil. */
-static void write_data(FILE *out, const msgpack_object *data)
-{
-	if (data == NULL || data->type != MSGPACK_OBJECT_MAP)
-		return;
-	for (uint32_t i = 0; i < data->via.map.size; i++) {
-		const msgpack_object_kv *entry = &data->via.map.ptr[i];
-
-		if (entry->val.type == MSGPACK_OBJECT_NIL)
-			continue;
-		putc(' ', out);
-		write_value(out, &entry->key);
-		putc('=', out);
-		write_value(out, &entry->val);
-	}
-}
-
-static void write_text(FILE *out, const msgpack_object *event, const char *key, int width)
-{
-	struct client_text text = client_object_text(event, key);
-	size_t columns;
-
-	if (text.base == NULL)
-		text = (struct client_text){ "-", 1 };
-	columns = client_utf8_columns(text.base, text.len);
-	fputs("  ", out);
-	fwrite(text.base, 1, text.len, out);
-	for (; columns < (size_t)width; columns++)
-		putc(' ', out);
-}
-
-static void write_event(FILE *out, const msgpack_object *event, bool utc)
-{
-	char at[CLIENT_FORMAT_MAX];
-
-	fprintf(out, "%s  %8" PRIu64, client_format_time(at, client_object_int(event, "at", 0), utc),
-		client_object_uint(event, "seq", 0));
-	write_text(out, event, "type", 22);
-	write_text(out, event, "stream", 14);
-	write_text(out, event, "actor", 8);
-	putc(' ', out);
-	write_data(out, client_object_get(event, "data"));
-}
-
-static void print_line(const char *line, size_t len)
-{
-	char *clean = client_utf8_clean(line, len, terminal_columns());
-
-	if (clean != NULL)
-		puts(clean);
-	free(clean);
-}
-
 static void print_event(const struct tail *t, const msgpack_object *event)
 {
-	char *line = NULL;
-	size_t len = 0;
-	FILE *out;
+	char *line;
 
 	if (t->ctl->json) {
 		client_json_print(stdout, event, CLIENT_JSON_COMPACT);
 		putchar('\n');
 		return;
 	}
-	out = open_memstream(&line, &len);
-	if (out == NULL)
-		return;
-	write_event(out, event, t->ctl->utc);
-	if (fclose(out) == 0)
-		print_line(line, len);
+	line = dianactl_events_line(event, t->ctl->utc, dianactl_screen_columns());
+	if (line != NULL)
+		puts(line);
 	free(line);
 }
 
@@ -398,18 +273,13 @@ static unsigned longer(unsigned backoff_ms)
 /* One attempt, after a pause that grows until an event arrives. */
 static enum tail_state tail_reconnect(struct tail *t)
 {
-	struct client_rpc_options options = {
-		.path = t->ctl->socket_path,
-		.timeout_ms = (int)t->ctl->timeout_s * 1000,
-		.stop_fd = t->ctl->stop_fd,
-	};
 	struct client_error err;
 
 	dianactl_session_close(t->ctl);
 	t->backoff_ms = longer(t->backoff_ms);
-	if (wait_or_stop((int)t->backoff_ms))
+	if (dianactl_stop_wait(t->ctl, (int)t->backoff_ms))
 		return TAIL_DONE;
-	if (client_rpc_open(&options, &t->ctl->rpc, &err) != 0)
+	if (dianactl_session_connect(t->ctl, &err) != 0)
 		return connection_ended(t, &err);
 	return TAIL_SUBSCRIBE;
 }
@@ -454,11 +324,9 @@ static int tail_run(struct dianactl *ctl, const void *values)
 	struct tail t = { .ctl = ctl, .values = values };
 	int rc;
 
-	if (!stop_install(ctl)) {
-		dianactl_session_warn("cannot handle signals: %s", strerror(errno));
-		return DIANACTL_NO_ANSWER;
-	}
-	rc = dianactl_session_open(ctl);
+	rc = dianactl_stop_install(ctl);
+	if (rc == DIANACTL_OK)
+		rc = dianactl_session_open(ctl);
 	if (rc != DIANACTL_OK)
 		return rc;
 	t.next_seq = t.values->from;

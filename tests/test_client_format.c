@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,6 +50,19 @@ static void sizes_and_durations_are_short(void **state)
 	assert_string_equal(client_format_bytes(text, UINT64_MAX), "16.0 EiB");
 	assert_string_equal(client_format_duration(text, 59999), "00:00:59");
 	assert_string_equal(client_format_duration(text, 90061000), "1d 01:01:01");
+}
+
+static void a_bar_is_full_only_when_all_is_done(void **state)
+{
+	char text[CLIENT_FORMAT_MAX];
+
+	(void)state;
+	assert_string_equal(client_format_bar(text, -1), "[--------------------]");
+	assert_string_equal(client_format_bar(text, 0.05), "[#-------------------]");
+	assert_string_equal(client_format_bar(text, 0.999), "[###################-]");
+	assert_string_equal(client_format_bar(text, 1), "[####################]");
+	assert_string_equal(client_format_bar(text, 7), "[####################]");
+	assert_string_equal(client_format_bar(text, NAN), "[--------------------]");
 }
 
 static void assert_date(const char *text, bool end_of_day, int64_t expected)
@@ -119,6 +133,7 @@ int main(void)
 		cmocka_unit_test(points_show_decimals_when_told),
 		cmocka_unit_test(points_from_the_wire_are_exact_thousandths),
 		cmocka_unit_test(sizes_and_durations_are_short),
+		cmocka_unit_test(a_bar_is_full_only_when_all_is_done),
 		cmocka_unit_test(a_date_is_its_first_moment_or_that_of_the_next),
 		cmocka_unit_test(a_moment_is_itself),
 		cmocka_unit_test(what_is_no_date_is_refused),
