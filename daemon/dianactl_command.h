@@ -82,6 +82,7 @@ extern const struct dianactl_command dianactl_projection_command;
 extern const struct dianactl_command dianactl_status_command;
 extern const struct dianactl_command dianactl_tail_command;
 extern const struct dianactl_command dianactl_top_command;
+extern const struct dianactl_command dianactl_user_command;
 extern const struct dianactl_command dianactl_verify_command;
 
 #endif

@@ -249,6 +249,84 @@ class Tail(CtlTest):
         self.misused("'foo'", "tail", "foo")
 
 
+class User(CtlTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with cls.daemon.client() as c:
+            c.call("user.create", id=5, username="eva", first_name="Eva", last_name="Luz")
+            c.call("point.award", user_id=5, amount=700.5, source="quiz", description="a prize")
+            c.call("user.checkin", user_id=5)
+            c.call("user.grant_vip", user_id=5, days=3)
+            c.call("mission.create", id="walk", name="A long walk", target_value=4, reward_points=50)
+            c.call("mission.advance", user_id=5, mission_id="walk", by=1)
+            c.call("narrative.create", id="start", title="The gate", content="It is shut.", type="story")
+            c.call("narrative.create", id="garden", title="The garden", content="It is green.", type="story")
+            c.call("narrative.create", kind="lore", id="key", title="A key", content_type="text", content="Rusty.")
+            c.call("narrative.complete", user_id=5, fragment_id="start")
+            c.call("narrative.unlock_lore", user_id=5, lore_id="key")
+            c.call("achievement.unlock", user_id=5, achievement_id="invitador")
+
+    def test_a_user_on_one_screen(self):
+        out = self.done("user", "@eva")
+        self.assertEqual(out.splitlines()[0], "User 5 Eva Luz @eva")
+        for line in (
+            r"Role +vip, known since \d{4}-",
+            r"Points +715\.500, held 0, available 715\.500, rank 1",
+            r" +earned 715\.500, spent 0, transactions 3",
+            r"Level +2 Aprendiz  \[########-+\] 43 %, 284\.500 points to level 3",
+            r"VIP +until \d{4}-.*, another (3d 00:00:00|2d 23:)",
+            r"Activity +messages 0, days active 1, check-in streak 1 \(best 1\)",
+            r" +missions completed 1, invites 0, engagement \d",
+            r"Story +at start \"The gate\"  \[#{10}-{10}\] 50 %$",
+            r" +fragments visited 1, completed 1, clues 1, karma 0$",
+            r"Badges +dedicated_player, getting_started$",
+            r"Achievements +Invitador, VIP Supporter$",
+            r" +walk +A long walk +one_time +25 % +50 +-",
+            r" +daily_check-in_diario +Check-in Diario +daily +100 % +5 +\d{4}-",
+            r" +messages_primer_mensaje +Primer Mensaje +one_time +0 % +10 +-",
+            r" +\d{4}-\S+ \S+ +quiz +\+700\.500 +700\.500 +a prize",
+        ):
+            self.assertRegex(out, "(?m)^" + line)
+        self.assertEqual(self.done("user", "5"), out)
+
+    def test_lists_are_cut_to_the_limit(self):
+        out = self.done("user", "5", "-n", "1")
+        self.assertRegex(out, r"Latest transactions\n  TIME.*\n  .*\+5\.000.*\n  and more\n")
+        self.assertNotIn("quiz", out)
+
+    def test_a_user_for_programs(self):
+        got = self.parsed("user", "5", "--json")
+        self.assertEqual(got["user"], self.c.call("user.get", id=5, include=["stats", "vip", "counts", "engagement"]))
+        self.assertEqual(got["balance"], self.c.call("point.get", id=5))
+        self.assertEqual(got["missions_begun"], self.c.call("mission.list", user_id=5, state="pending", limit=5))
+        self.assertEqual(got["story"]["fragment"]["title"], "The gate")
+        self.assertEqual({b["name"] for b in got["badges"]["items"]}, {"getting_started", "dedicated_player"})
+        self.assertEqual({a["id"] for a in got["achievements"]["items"]}, {"invitador", "vip_supporter"})
+        self.assertEqual([t["amount"] for t in got["transactions"]["items"]], [5, 10, 700.5])
+
+    def test_somebody_new(self):
+        self.c.call("user.create", id=7)
+        out = self.done("user", "7")
+        for line in ("User 7", r"Points +0, held 0, available 0, rank \d", r"VIP +no", r"Story +not begun", r"Badges +none",
+                     "Missions in work: none", "Missions completed: none", "Latest transactions: none"):
+            self.assertRegex(out, "(?m)^%s$" % line)
+
+    def test_permanent_vip(self):
+        self.c.call("user.create", id=6)
+        self.c.call("user.grant_vip", user_id=6, permanent=True)
+        self.assertRegex(self.done("user", "6"), r"(?m)^VIP +for good$")
+
+    def test_nobody(self):
+        for word in ("@nobody", "77"):
+            hint = self.refuses(r"^not_found: \w", "user", word)[-1]
+            self.assertIn("user.list query=NAME", hint)
+            self.assertIn("dianactl history " + word, hint)
+        self.misused("USER", "user")
+        self.misused("'6'", "user", "5", "6")
+        self.misused("--limit", "user", "5", "-n", "0")
+
+
 class Restarts(LedgerTest):
     def test_a_tail_goes_on_over_a_restart(self):
         daemon = self.start_daemon()
@@ -268,7 +346,7 @@ class Restarts(LedgerTest):
         daemon = self.start_daemon()
         daemon.stop()
         for arguments in (["status"], ["call", "server.health"], ["top"], ["history", "1"], ["methods"], ["verify"],
-                          ["projection", "list"]):
+                          ["projection", "list"], ["user", "1"]):
             with self.subTest(arguments[0]):
                 status, out, err = self.dianactl(daemon, *arguments)
                 self.assertEqual((status, out), (NO_DAEMON, ""))
@@ -293,7 +371,7 @@ class Restarts(LedgerTest):
 
 
 class Help(LedgerTest):
-    COMMANDS = ("status", "history", "top", "tail", "call", "methods", "verify", "projection")
+    COMMANDS = ("status", "user", "history", "top", "tail", "call", "methods", "verify", "projection")
 
     def test_help_needs_no_daemon(self):
         status, out, err = self.dianactl("/nonexistent", "--help")
