@@ -1,13 +1,18 @@
 """dianactl against a real daemon: what it prints, for people and for programs, and how it ends."""
 
+import fcntl
 import json
 import os
 import re
+import signal
+import select
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 
-from lib import DIANACTL, TIMEOUT, LedgerTest, SharedDaemonTest
+from lib import DIANACTL, TIMEOUT, LedgerTest, SharedDaemonTest, deadline, time_left
 
 DONE, REFUSED, NO_DAEMON, USAGE = 0, 1, 2, 3
 
@@ -35,6 +40,123 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+class Terminal:
+    """A program on a terminal, as a person sees it. Knows the sequences that dianactl uses and refuses others."""
+
+    TOKEN = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])|\x1b|(.)", re.DOTALL)
+
+    def __init__(self, test, command, rows=24, columns=80):
+        self.master, slave = os.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(slave)
+        self.private = {1049: False, 25: True, 7: True}  # second screen, cursor, line wrap
+        self.behind = None  # the first screen, while the second one is shown
+        self.pending = ""
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                        env=dict(os.environ, TERM="xterm"),
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        test.addCleanup(self.cleanup)
+
+    def resize(self, rows, columns):
+        """As when a person drags the window: the lines that there are stay."""
+        self.rows, self.columns = rows, columns
+        self.lines = (getattr(self, "lines", []) + [""] * rows)[:rows]
+        self.row = self.column = 0
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def put(self, text):
+        """At the cursor; the last column takes what does not fit, which is how a terminal cuts."""
+        line = self.lines[self.row].ljust(self.column)
+        self.lines[self.row] = line[: self.column] + text + line[self.column + 1 :]
+        self.column = min(self.column + 1, self.columns - 1) if not self.private[7] else self.column + 1
+
+    def newline(self):
+        self.row += 1
+        if self.row == self.rows:
+            assert not self.private[1049], "the frame has more lines than the terminal"
+            self.lines = self.lines[1:] + [""]
+            self.row -= 1
+
+    def switch(self, number, on):
+        assert self.private[number] != on, "?%d is set twice" % number
+        self.private[number] = on
+        if number == 1049 and on:
+            self.behind, self.lines = self.lines, [""] * self.rows
+        elif number == 1049:
+            self.lines, self.behind = self.behind, None
+
+    def control(self, private, numbers, letter):
+        if private:
+            self.switch(int(numbers), letter == "h")
+        elif letter == "H" and not numbers:
+            self.row = self.column = 0
+        elif letter == "K" and not numbers:
+            self.lines[self.row] = self.lines[self.row][: self.column]
+        elif letter == "J" and not numbers:
+            self.lines[self.row :] = [self.lines[self.row][: self.column]] + [""] * (self.rows - self.row - 1)
+        else:
+            assert letter == "m", (numbers, letter)
+
+    def feed(self, text):
+        self.pending += text
+        while True:
+            token = self.TOKEN.match(self.pending)
+            if token is None or token.group() == "\x1b":
+                return  # the rest of the sequence is on its way
+            self.pending = self.pending[token.end() :]
+            private, numbers, letter, sign = token.groups()
+            if letter is not None:
+                self.control(private, numbers, letter)
+            elif sign == "\r":
+                self.column = 0
+            elif sign == "\n":
+                self.newline()
+            else:
+                self.put(sign)
+
+    def read(self, until):
+        """False: the program has closed the terminal, or the time is over."""
+        readable, _, _ = select.select([self.master], [], [], time_left(until))
+        try:
+            data = os.read(self.master, 1 << 16) if readable else b""
+        except OSError:  # EIO: nobody has it open any more
+            data = b""
+        self.feed(data.decode())
+        return bool(data)
+
+    def wait(self, condition):
+        until = deadline()
+        while not condition():
+            if not self.read(until):
+                raise AssertionError("it never came; the terminal shows:\n" + self.text())
+
+    def shows(self, pattern):
+        self.wait(lambda: re.search(pattern, self.text()))
+
+    def text(self):
+        return "\n".join(self.lines)
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def end(self):
+        """Waits for the end; the exit status."""
+        until = deadline()
+        while self.read(until):
+            pass
+        return self.process.wait(TIMEOUT)
+
+    def restored(self):
+        return self.private == {1049: False, 25: True, 7: True} and termios.tcgetattr(self.master) == self.before
+
+    def cleanup(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
 
 
 class CtlTest(SharedDaemonTest):
@@ -327,6 +449,126 @@ class User(CtlTest):
         self.misused("--limit", "user", "5", "-n", "0")
 
 
+class Watch(CtlTest):
+    def watch(self, *arguments, **size):
+        return Terminal(self, [DIANACTL, "--socket", self.daemon.path, "watch"] + list(arguments), **size)
+
+    def award(self, user_id):
+        return self.c.call("point.award", user_id=user_id, amount=2.5)["seq"]
+
+    def test_a_screen_redrawn_in_place(self):
+        seq = self.award(1)
+        t = self.watch()
+        t.shows(r"(?m)^\d{4}-\S+ \S+ +%d +point\.credited +points:1 " % seq)
+        self.assertEqual((t.private[1049], t.private[25]), (True, False))
+        self.assertRegex(t.lines[0], r"^\d{4}-\S+ \S+  ok  up 00:\d\d:\d\d  head %d  connections \d+$" % seq)
+        self.assertRegex(t.text(), r"Events +\d+ +\d+\.\d")
+        # what happens next appears below, on the same screen
+        for user_id in (2, 3, 4):
+            seq = self.award(user_id)
+            t.shows(r"(?m)^\d{4}-\S+ \S+ +%d +point\.credited +points:%d " % (seq, user_id))
+        self.assertEqual(sum(line == "Events" for line in t.lines), 1)
+        self.assertRegex(t.lines[-1], r"^\d{4}-")  # down to the last line
+        self.assertTrue(all(len(line) <= 80 for line in t.lines))
+        t.type(b"q")
+        self.assertEqual(t.end(), DONE)
+        self.assertTrue(t.restored())
+        self.assertEqual(t.text().strip(), "")
+
+    def test_the_terminal_gets_another_size(self):
+        seq = self.award(1)
+        t = self.watch("--interval", "3600", rows=20, columns=60)
+        t.shows("head %d" % seq)
+        t.wait(lambda: t.lines[-1])
+        self.assertTrue(all(len(line) <= 60 for line in t.lines))
+        t.resize(30, 100)
+        t.wait(lambda: t.lines[-1] and any(len(line) == 100 for line in t.lines))
+        # one that has no room even for the counters
+        t.resize(3, 20)
+        t.wait(lambda: all(len(line) <= 20 for line in t.lines))
+        t.type(b"q")
+        self.assertEqual(t.end(), DONE)
+
+    def test_a_key_asks_for_the_next_frame(self):
+        t = self.watch("--interval", "3600")
+        t.shows("Events")
+        seq = self.award(7)
+        t.type(b" ")
+        t.shows("head %d " % seq)
+        t.type(b"q")
+        self.assertEqual(t.end(), DONE)
+
+    def test_the_terminal_is_given_back(self):
+        for how in (lambda t: t.type(b"\x03"), lambda t: t.process.terminate()):
+            t = self.watch("--interval", "3600")
+            t.shows("Events")
+            how(t)
+            self.assertEqual(t.end(), DONE)
+            self.assertTrue(t.restored())
+
+    def test_it_can_be_stopped_and_goes_on(self):
+        command = [DIANACTL, "--socket", self.daemon.path, "watch", "--interval", "3600"]
+        t = Terminal(self, ["bash", "-c", 'set -m; "$@"; echo stopped; read -r; fg >/dev/null', "job"] + command)
+        t.shows("Events")
+        t.type(b"\x1a")
+        t.shows("stopped")
+        self.assertTrue(t.restored())
+        t.type(b"\n")
+        t.shows("Events")
+        t.type(b"q")
+        self.assertEqual(t.end(), DONE)
+
+    def test_frames_are_counted(self):
+        t = self.watch("-n", "1")
+        self.assertEqual(t.end(), DONE)
+        self.assertTrue(t.restored())
+
+    def test_lines_without_a_terminal(self):
+        head = self.award(1)
+        points = self.c.call("point.stats")
+        watch = Running(self, self.daemon, "watch", "-n", "2")
+        titles, line = watch.line().split(), watch.line()
+        row = dict(zip(titles[1:], line.split()[2:]))  # the time is two words
+        self.assertEqual((int(row["HEAD"]), float(row["POINTS"]), int(row["USERS"])),
+                         (head, points["total_points"], points["users"]))
+        self.award(1)
+        status, rest, err = watch.end()
+        self.assertEqual((status, err), (DONE, ""))
+        self.assertEqual(rest.count("\n"), 1)
+        self.assertIn(" %d " % (head + 1), rest)
+        self.assertNotIn("\x1b", line + rest)
+
+    def test_objects_for_programs(self):
+        head = self.award(1)
+        lines = self.done("watch", "--json", "-n", "2").splitlines()
+        self.assertEqual(len(lines), 2)
+        once = self.parsed("watch", "--once", "--json")
+        for got in [json.loads(line) for line in lines] + [once]:
+            self.assertEqual(got["health"]["head_seq"], head)
+            self.assertEqual(got["events"]["items"][0]["seq"], head)
+            self.assertEqual(got["points"], self.c.call("point.stats"))
+            self.assertIn("point.award", got["calls"]["calls"])
+            self.assertGreater(got["commits"]["commits"]["events"], 0)
+
+    def test_one_frame(self):
+        seq = self.award(1)
+        out = self.done("watch", "--once")
+        self.assertNotIn("\x1b", out)
+        self.assertRegex(out, r"(?m)^Calls +\d+ +\d+\.\d$")
+        self.assertRegex(out, r"(?m)^Points +\d")
+        self.assertRegex(out.splitlines()[-1], r" %d +point\.credited" % seq)
+        # on a terminal as well, where it stays
+        t = self.watch("--once", rows=60)
+        self.assertEqual(t.end(), DONE)
+        self.assertRegex(t.text(), r"(?m)^Calls +\d")
+        self.assertIn(" %d  point.credited" % seq, t.text())
+
+    def test_wrong_uses(self):
+        self.misused("'foo'", "watch", "foo")
+        self.misused("--interval", "watch", "--interval", "0")
+        self.misused("--limit", "watch", "-n", "x")
+
+
 class Restarts(LedgerTest):
     def test_a_tail_goes_on_over_a_restart(self):
         daemon = self.start_daemon()
@@ -342,11 +584,27 @@ class Restarts(LedgerTest):
         self.assertEqual(seen, list(range(head + 1, head + 4)))
         self.assertEqual(tail.end()[0], DONE)
 
+    def test_watching_goes_on_over_a_restart(self):
+        daemon = self.start_daemon()
+        t = Terminal(self, [DIANACTL, "--socket", daemon.path, "watch"])
+        lines = Running(self, daemon, "watch", "-n", "1000")
+        t.shows("Events")
+        self.assertIn("HEAD", lines.line())
+        daemon.kill()
+        t.shows("no daemon at " + daemon.path)
+        self.assertTrue(lines.process.stderr.readline().endswith("; trying again\n"))
+        daemon.start()
+        seq = self.connect(daemon).call("point.award", user_id=1, amount=1)["seq"]
+        t.shows("  ok  .* head %d " % seq)
+        self.assertIn("connected again", lines.process.stderr.readline())
+        t.type(b"q")
+        self.assertEqual(t.end(), DONE)
+
     def test_a_daemon_that_is_not_there(self):
         daemon = self.start_daemon()
         daemon.stop()
         for arguments in (["status"], ["call", "server.health"], ["top"], ["history", "1"], ["methods"], ["verify"],
-                          ["projection", "list"], ["user", "1"]):
+                          ["projection", "list"], ["user", "1"], ["watch"]):
             with self.subTest(arguments[0]):
                 status, out, err = self.dianactl(daemon, *arguments)
                 self.assertEqual((status, out), (NO_DAEMON, ""))
@@ -365,13 +623,16 @@ class Restarts(LedgerTest):
         status, out, err = self.dianactl(daemon, "status")
         self.assertEqual(status, REFUSED, err)
         self.assertIn("failing", out)
+        status, out, err = self.dianactl(daemon, "watch", "--once")
+        self.assertEqual((status, err), (DONE, ""))
+        self.assertRegex(out, r"(?m)^\S+ \S+  failing  up .*\ndisk: \w")
         status, out, err = self.dianactl(daemon, "call", "point.award", "user_id=1", "amount=1")
         self.assertEqual((status, out), (REFUSED, ""))
         self.assertRegex(err, r"^storage_full: \w")
 
 
 class Help(LedgerTest):
-    COMMANDS = ("status", "user", "history", "top", "tail", "call", "methods", "verify", "projection")
+    COMMANDS = ("status", "watch", "user", "history", "top", "tail", "call", "methods", "verify", "projection")
 
     def test_help_needs_no_daemon(self):
         status, out, err = self.dianactl("/nonexistent", "--help")
