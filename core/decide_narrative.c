@@ -643,7 +643,7 @@ static void visit_result(struct decision *d, int64_t user_id, const struct fragm
 int decide_narrative_visit(struct decision *d, const struct narrative_visit *p, struct narrative_visit_result *r)
 {
 	struct story st = { 0 };
-	struct fragment f;
+	struct fragment f = { 0 };
 	bool first = false;
 	int rc = enter_as(d, p->user_id, p->fragment_id, &f);
 
@@ -662,7 +662,7 @@ int decide_narrative_visit(struct decision *d, const struct narrative_visit *p, 
 int decide_narrative_complete(struct decision *d, const struct narrative_complete *p, struct narrative_visit_result *r)
 {
 	struct story st = { 0 };
-	struct fragment f;
+	struct fragment f = { 0 };
 	struct visit v;
 	bool first;
 	int rc = enter_as(d, p->user_id, p->fragment_id, &f);
@@ -701,7 +701,7 @@ static int wrong_place(struct decision *d, struct slice expected, struct slice a
 
 /* The fragment on which the user stands and the choice of it that is meant. */
 static int find_choice(struct decision *d, const struct narrative_choose *p, struct fragment *ret,
-		       const struct choice **ret_choice)
+		       struct choice *ret_choice)
 {
 	struct story st;
 	int rc;
@@ -723,7 +723,7 @@ static int find_choice(struct decision *d, const struct narrative_choose *p, str
 	}
 	if ((uint64_t)p->choice_index >= ret->choices.n)
 		return err_field(d->err, "choice_index", "must be less than %zu", ret->choices.n);
-	*ret_choice = &ret->choices.v[p->choice_index];
+	*ret_choice = ret->choices.v[p->choice_index];
 	return 0;
 }
 
@@ -769,8 +769,8 @@ static int take_choice(struct decision *d, const struct narrative_choose *p, con
 
 int decide_narrative_choose(struct decision *d, const struct narrative_choose *p, struct narrative_choose_result *r)
 {
-	const struct choice *c = NULL;
-	struct fragment from, to;
+	struct fragment from = { 0 }, to = { 0 };
+	struct choice c = { 0 };
 	struct balance b = { 0 };
 	struct gains g;
 	struct user u;
@@ -781,15 +781,15 @@ int decide_narrative_choose(struct decision *d, const struct narrative_choose *p
 	if (rc != 0)
 		return rc;
 	find_balance(d->state, p->user_id, &b);
-	rc = choice_open(d, &u, b.balance, c);
+	rc = choice_open(d, &u, b.balance, &c);
 	if (rc == 0)
-		rc = take_choice(d, p, &b, &from, c, &to);
+		rc = take_choice(d, p, &b, &from, &c, &to);
 	if (rc != 0)
 		return rc;
 	g = gains_of(d, p->user_id);
 	show_story(d, p->user_id, &r->story);
 	fragment_show(d->state, &to, &r->fragment);
-	r->cost = c->cost_points;
+	r->cost = c.cost_points;
 	r->points = g.points;
 	r->unlocked.v = g.unlocked.v;
 	r->unlocked.n = g.unlocked.n;
@@ -879,7 +879,7 @@ int decide_narrative_combine_lore(struct decision *d, const struct narrative_com
 				  struct narrative_combine_lore_result *r)
 {
 	const struct slice *ids = ids_in_order(d, p->lore_ids.v, p->lore_ids.n);
-	struct lore l;
+	struct lore l = { 0 };
 	struct user u;
 	int rc = need_user(d, p->user_id, &u);
 

@@ -137,13 +137,12 @@ int64_t missions_in_work(struct query *q, int64_t user_id)
 
 /* ---- lists of missions ---- */
 
-enum { ACTIVE_NO, ACTIVE_YES, ACTIVE_ANY };
 enum user_state { STATE_NONE, STATE_AVAILABLE, STATE_PENDING, STATE_OPEN, STATE_COMPLETED };
 
 struct mission_walk {
 	const struct mission_list *p;
 	struct time_range created;
-	int active;
+	enum flag_filter is_active;
 	enum user_state state;
 	struct search search; /* of the query */
 	enum table_id table;
@@ -170,7 +169,7 @@ static bool mission_matches(struct query *q, const struct mission_walk *w, const
 {
 	const struct mission_list *p = w->p;
 
-	return (w->active == ACTIVE_ANY || m->is_active == (w->active == ACTIVE_YES)) &&
+	return flag_passes(w->is_active, m->is_active) &&
 	       (p->include_expired || !m->has_expires_at || m->expires_at > q->now) &&
 	       (p->type.base == NULL || slice_eq(p->type, m->type)) &&
 	       (p->action.base == NULL || (m->action.base != NULL && slice_eq(p->action, m->action))) &&
@@ -214,22 +213,6 @@ static int visit_mission(struct query *q, void *arg, struct slice key, struct sl
 	return VISIT_TAKEN;
 }
 
-static int read_active(struct query *q, struct slice packed, int *ret)
-{
-	struct mp m = mp_of(packed);
-	struct slice text;
-	bool yes = true;
-
-	*ret = ACTIVE_ANY;
-	if (packed.base != NULL && mp_peek(&m) == MP_STR && mp_str(&m, &text) && slice_is(text, "any"))
-		return 0;
-	m = mp_of(packed);
-	if (packed.base != NULL && (mp_peek(&m) != MP_BOOL || !mp_bool(&m, &yes)))
-		return err_field(q->err, "is_active", "must be true, false or \"any\"");
-	*ret = yes ? ACTIVE_YES : ACTIVE_NO;
-	return 0;
-}
-
 static enum user_state read_state(struct slice text)
 {
 	static const char *const names[] = { "", "available", "pending", "open", "completed" };
@@ -253,7 +236,7 @@ static void choose_missions(const struct mission_list *p, const struct mission_w
 		key_put_U64(&k, (uint64_t)p->user_id);
 		range_numbers(r, T_progress_by_user, &k, done, done ? 0 : 1, desc);
 	} else {
-		key_put_U64(&k, (uint64_t)w->active);
+		key_put_U64(&k, (uint64_t)w->is_active);
 		range_prefix(r, T_mission_by_place, &k, desc);
 	}
 }
@@ -265,7 +248,7 @@ int query_mission_list(struct query *q, const struct mission_list *p)
 	int rc = time_range(q, p->has_from_at, p->from_at, p->has_to_at, p->to_at, p->has_days, p->days, &w.created);
 
 	if (rc == 0)
-		rc = read_active(q, p->is_active, &w.active);
+		rc = flag_filter(q, "is_active", p->is_active, &w.is_active);
 	if (rc == 0 && w.state != STATE_NONE && !p->has_user_id)
 		return err_field(q->err, "state", "needs user_id");
 	if (rc == 0 && p->query.base != NULL && p->order.base != NULL)

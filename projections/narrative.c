@@ -181,15 +181,13 @@ static void drop_visit(struct state *s, const struct fragment *f, const struct v
 	put_narrative_totals(s, 0, &t);
 }
 
-static void del_choices(struct state *s, struct slice id)
+static void del_rows(struct state *s, enum table_id table, const struct key *prefix)
 {
 	struct row_walk w;
-	struct key k;
 
-	key_put_TEXT(key_begin(&k), id);
-	row_walk_begin(&w, s, T_fragment_choice, &k, false);
+	row_walk_begin(&w, s, table, prefix, false);
 	while (row_walk_next(&w))
-		state_del(s, T_fragment_choice, w.key);
+		state_del(s, table, w.key);
 	row_walk_end(&w);
 }
 
@@ -198,6 +196,7 @@ static void on_fragment_deleted(struct state *s, const struct event *ev)
 	const struct narrative_fragment_deleted *p = ev->data;
 	struct fragment_counts c = { 0 };
 	struct fragment f;
+	struct key k;
 
 	if (!get_fragment(s, p->id, &f) || f.deleted)
 		return;
@@ -206,7 +205,8 @@ static void on_fragment_deleted(struct state *s, const struct event *ev)
 	get_fragment_counts(s, f.id, &c);
 	del_places(s, f.id, &c);
 	del_fragment_counts(s, f.id);
-	del_choices(s, f.id);
+	key_put_TEXT(key_begin(&k), f.id);
+	del_rows(s, T_fragment_choice, &k);
 	f.version = ev->version;
 	f.deleted = true;
 	put_fragment(s, f.id, &f);
@@ -583,28 +583,18 @@ static void forget_visits(struct state *s, uint64_t user_id, bool remember_paid)
 	row_walk_end(&w);
 }
 
-static void forget_grants(struct state *s, uint64_t user_id)
-{
-	struct row_walk w;
-	struct key k;
-
-	key_put_U64(key_begin(&k), user_id);
-	row_walk_begin(&w, s, T_fragment_grant, &k, false);
-	while (row_walk_next(&w))
-		state_del(s, T_fragment_grant, w.key);
-	row_walk_end(&w);
-}
-
 /* Clears what a reset clears, but for the lore. */
 static void clear_story(struct state *s, struct story *st, bool remember_paid)
 {
 	struct narrative_totals t = load_totals(s);
+	struct key k;
 
 	t.completed -= st->fragments_completed;
 	put_narrative_totals(s, 0, &t);
 	stand_on(s, st, SLICE_NULL);
 	forget_visits(s, (uint64_t)st->id, remember_paid);
-	forget_grants(s, (uint64_t)st->id);
+	key_put_U64(key_begin(&k), (uint64_t)st->id);
+	del_rows(s, T_fragment_grant, &k);
 	st->fragments_visited = st->fragments_completed = st->completed_active = 0;
 	st->karma = 0;
 }
