@@ -26,6 +26,9 @@ const struct method_def method_defs[N_METHODS] = {
 #define COMMAND_NEW(n, wire, knd, res, strm, errs, evs, text)                                                          \
 	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0,   record_##n, record_##res, ADDRESS_NEW, STREAM_##strm,         \
 			 0,    0,   errs,           evs, text },
+#define COMMAND_VIA(n, wire, knd, res, strm, errs, evs, text)                                                          \
+	[METHOD_##n] = { wire, knd, METHOD_COMMAND, 0,   record_##n, record_##res, ADDRESS_VIA, STREAM_##strm,         \
+			 0,    0,   errs,           evs, text },
 #define COMMAND_MANY(n, wire, knd, res, errs, evs, text)                                                               \
 	[METHOD_##n] = {                                                                                               \
 		wire, knd, METHOD_COMMAND, 0, record_##n, record_##res, ADDRESS_MANY, 0, 0, 0, errs, evs, text         \
@@ -215,9 +218,18 @@ void decision_address_params(struct decision *d, enum method_id m, const void *p
 {
 	const struct method_def *def = &method_defs[m];
 
-	assert(def->address == ADDRESS_FIELD);
-	decision_address(d, def->stream, (const uint8_t *)params + def->key_offset,
-			 (const uint8_t *)params + def->key2_offset);
+	switch (m) {
+#define COMMAND_VIA(name, wire, kind, result, stream, errors, events, doc)                                             \
+	case METHOD_##name:                                                                                            \
+		address_##name(d, params);                                                                             \
+		return;
+#include "core/schema/all.def"
+	default:
+		break;
+	}
+	if (def->address == ADDRESS_FIELD)
+		decision_address(d, def->stream, (const uint8_t *)params + def->key_offset,
+				 (const uint8_t *)params + def->key2_offset);
 }
 
 /* ---- emitting ---- */
@@ -235,14 +247,20 @@ void decision_init(struct decision *d, struct state *s, const struct origin *ori
 				.err = err };
 }
 
+int too_many_events(struct decision *d)
+{
+	err_set(d->err, E_LIMIT_EXCEEDED, "more than %d events in one commit", COMMIT_EVENTS_MAX);
+	err_detail_int(d->err, "limit", COMMIT_EVENTS_MAX);
+	return E_LIMIT_EXCEEDED;
+}
+
 static struct event *next_event(struct decision *d)
 {
 	struct event *more;
 	size_t cap;
 
 	if (d->n_events == COMMIT_EVENTS_MAX) {
-		err_set(d->err, E_LIMIT_EXCEEDED, "more than %d events in one commit", COMMIT_EVENTS_MAX);
-		err_detail_int(d->err, "limit", COMMIT_EVENTS_MAX);
+		too_many_events(d);
 		return NULL;
 	}
 	if (d->n_events < d->cap_events)

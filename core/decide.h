@@ -70,6 +70,7 @@ struct decision {
 	uint64_t cause;
 	/* stream that the reply's version is of */
 	bool addressed;
+	bool addresses_several; /* streams: there is no such version */
 	enum stream_id stream;
 	struct key stream_row;
 };
@@ -80,6 +81,8 @@ void decision_init(struct decision *d, struct state *s, const struct origin *ori
 /* Appends one event and folds it. data is copied; what it lends must live as long as the arena. */
 void emit(struct decision *d, enum event_type type, const void *data);
 #define EMIT(d, rec, ...) emit(d, EV_##rec, &(struct rec){ __VA_ARGS__ })
+/* E_LIMIT_EXCEEDED, as emit() says it. */
+int too_many_events(struct decision *d);
 
 /* Runs the reactions of all events, first in first out. Returns 0 or the code in d->err. */
 int settle(struct decision *d);
@@ -126,7 +129,7 @@ enum method_id {
 	N_METHODS
 };
 
-enum address { ADDRESS_MANY, ADDRESS_NEW, ADDRESS_FIELD };
+enum address { ADDRESS_MANY, ADDRESS_NEW, ADDRESS_FIELD, ADDRESS_VIA };
 struct method_def {
 	const char *name; /* on the wire */
 	const char *kind; /* NULL: takes no kind */
@@ -143,7 +146,7 @@ struct method_def {
 	const char *doc;
 };
 extern const struct method_def method_defs[N_METHODS];
-/* decision_address() from the params of a command with ADDRESS_FIELD. */
+/* decision_address() from the params of a command, where they tell the stream. */
 void decision_address_params(struct decision *d, enum method_id m, const void *params);
 
 /*
@@ -161,6 +164,14 @@ int decide(enum method_id m, struct decision *d, const void *params, void *resul
 	int decide_##name(struct decision *d, const struct name *p, struct result *r);
 #define COMMAND_MANY(name, wire, kind, result, errors, events, doc)                                                    \
 	int decide_##name(struct decision *d, const struct name *p, struct result *r);
+#include "core/schema/all.def"
+
+/*
+ * For each COMMAND_VIA: decision_address() of the stream that params lead to, nothing when that is not there, or sets
+ * d->addresses_several.
+ */
+#define COMMAND_VIA(name, wire, kind, result, stream, errors, events, doc)                                             \
+	void address_##name(struct decision *d, const struct name *p);
 #include "core/schema/all.def"
 
 /* ---- timers ---- */

@@ -377,9 +377,9 @@ static int check_version(struct ledger *l, const struct command *c, struct err *
 
 	if (!c->common->has_expected_version)
 		return 0;
-	if (def->address == ADDRESS_MANY)
+	if (def->address == ADDRESS_MANY || l->d.addresses_several)
 		return err_field(err, "expected_version", "not taken: the command addresses several streams");
-	actual = def->address == ADDRESS_NEW ? 0 : present_version(l->d.state, l->d.stream, &l->d.stream_row);
+	actual = l->d.addressed ? present_version(l->d.state, l->d.stream, &l->d.stream_row) : 0;
 	if (actual == c->common->expected_version)
 		return 0;
 	err_set(err, E_VERSION_CONFLICT, "version is %" PRIu64 ", not %" PRIu64, actual, c->common->expected_version);
@@ -477,9 +477,8 @@ static int one_command(struct ledger *l, const struct command *c, struct buf *ou
 	l->origin = done->origin;
 	l->d.origin = &l->origin;
 	l->d.command_first = l->d.n_events;
-	l->d.addressed = false;
-	if (def->address == ADDRESS_FIELD)
-		decision_address_params(&l->d, c->method, c->params);
+	l->d.addressed = l->d.addresses_several = false;
+	decision_address_params(&l->d, c->method, c->params);
 	if (done->origin.key.base != NULL) {
 		done->digest = params_digest(l, c);
 		if (done->digest.base == NULL)

@@ -55,6 +55,9 @@
 #ifndef COMMAND_NEW
 #define COMMAND_NEW(name, wire, kind, result, stream, errors, events, doc)
 #endif
+#ifndef COMMAND_VIA
+#define COMMAND_VIA COMMAND_NEW
+#endif
 #ifndef COMMAND_MANY
 #define COMMAND_MANY(name, wire, kind, result, errors, events, doc)
 #endif
@@ -103,6 +106,7 @@
 #undef EVENT
 #undef COMMAND
 #undef COMMAND_NEW
+#undef COMMAND_VIA
 #undef COMMAND_MANY
 #undef COMMAND_ADMIN
 #undef QUERY

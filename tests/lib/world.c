@@ -266,9 +266,8 @@ static int run_command(struct world *w, enum method_id m, const void *params, co
 	if (!w->in_batch)
 		decision_init(d, w->state, &w->origin, &ops, w, w->now, w->head + 1, &w->err);
 	d->command_first = d->n_events;
-	d->addressed = false;
-	if (def->address == ADDRESS_FIELD)
-		decision_address_params(d, m, params);
+	d->addressed = d->addresses_several = false;
+	decision_address_params(d, m, params);
 	rc = result ? decide(m, d, params, result) : sticky_failure(w);
 	if (rc == 0)
 		rc = sticky_failure(w);
