@@ -532,59 +532,11 @@ int decide_channel_delete(struct decision *d, const struct channel_delete *p, st
 
 /* ---- the archive ---- */
 
-/* A walk of the requests that were decided one way, oldest first. */
-struct decided {
-	struct row_walk walk;
-	bool more;
-	uint64_t at, id;
-};
-
-static void decided_next(struct decided *w, struct state *s, int64_t before_at)
-{
-	struct slice status;
-
-	w->more = row_walk_next(&w->walk) &&
-		  take_join_request_by_decision(w->walk.key, s->arena, &status, &w->at, &w->id) &&
-		  (int64_t)w->at < before_at;
-}
-
-static void decided_begin(struct decided *w, struct state *s, const char *status, int64_t before_at)
-{
-	struct key k;
-
-	key_put_TEXT(key_begin(&k), slice_str(status));
-	row_walk_begin(&w->walk, s, T_join_request_by_decision, &k, false);
-	decided_next(w, s, before_at);
-}
-
-static bool decided_earlier(const struct decided *a, const struct decided *b)
-{
-	return a->more && (!b->more || a->at < b->at || (a->at == b->at && a->id < b->id));
-}
-
-size_t decided_requests(struct state *s, int64_t before_at, size_t max, uint64_t *ret_ids)
-{
-	struct decided approved, rejected;
-	size_t n = 0;
-
-	decided_begin(&approved, s, "approved", before_at);
-	decided_begin(&rejected, s, "rejected", before_at);
-	while (n < max && (approved.more || rejected.more)) {
-		struct decided *first = decided_earlier(&approved, &rejected) ? &approved : &rejected;
-
-		ret_ids[n++] = first->id;
-		decided_next(first, s, before_at);
-	}
-	row_walk_end(&approved.walk);
-	row_walk_end(&rejected.walk);
-	return n;
-}
+const struct closed requests_closed = { T_join_request_by_decision, { "approved", "rejected" } };
 
 int64_t archivable_requests(struct state *s, int64_t before_at, int64_t max)
 {
-	uint64_t *ids = arena_take(s->arena, (size_t)max * sizeof(*ids));
-
-	return ids != NULL ? (int64_t)decided_requests(s, before_at, (size_t)max, ids) : 0;
+	return (int64_t)closed_before(s, &requests_closed, before_at, (size_t)max, NULL);
 }
 
 /* ---- timers ---- */

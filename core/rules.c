@@ -393,6 +393,82 @@ struct gains gains_of(struct decision *d, int64_t user_id)
 	return g;
 }
 
+/* ---- what is archived ---- */
+
+/* The things of one status, earliest first. */
+struct closed_walk {
+	struct row_walk rows;
+	uint64_t at, id;
+	bool more;
+};
+
+static void closed_next(struct closed_walk *w, struct state *s, uint64_t before_at)
+{
+	struct slice key, status;
+
+	w->more = row_walk_next(&w->rows);
+	key = w->rows.key;
+	w->more = w->more && key_take_TEXT(&key, s->arena, &status) && key_take_U64(&key, &w->at) &&
+		  key_take_U64(&key, &w->id) && w->at < before_at;
+}
+
+static void closed_begin(struct closed_walk w[2], struct state *s, const struct closed *c, uint64_t before_at)
+{
+	for (int i = 0; i < 2; i++) {
+		struct key k;
+
+		key_put_TEXT(key_begin(&k), slice_str(c->statuses[i]));
+		row_walk_begin(&w[i].rows, s, c->table, &k, false);
+		closed_next(&w[i], s, before_at);
+	}
+}
+
+/* The earlier of the two; equal times: by id. */
+static struct closed_walk *closed_earlier(struct closed_walk w[2])
+{
+	bool second = w[1].more && (!w[0].more || w[1].at < w[0].at || (w[1].at == w[0].at && w[1].id < w[0].id));
+
+	return &w[second];
+}
+
+static void closed_end(struct closed_walk w[2])
+{
+	row_walk_end(&w[0].rows);
+	row_walk_end(&w[1].rows);
+}
+
+size_t closed_before(struct state *s, const struct closed *c, int64_t before_at, size_t max, uint64_t *ret_ids)
+{
+	uint64_t before = before_at > 0 ? (uint64_t)before_at : 0;
+	struct closed_walk w[2], *first;
+	size_t n = 0;
+
+	closed_begin(w, s, c, before);
+	for (first = closed_earlier(w); n < max && first->more; n++, first = closed_earlier(w)) {
+		if (ret_ids != NULL)
+			ret_ids[n] = first->id;
+		closed_next(first, s, before);
+	}
+	closed_end(w);
+	return n;
+}
+
+bool closed_first(struct state *s, const struct closed *c, int64_t *ret_at, uint64_t *ret_id)
+{
+	struct closed_walk w[2], *first;
+	bool found;
+
+	closed_begin(w, s, c, (uint64_t)MS_MAX + 1);
+	first = closed_earlier(w);
+	found = first->more;
+	if (found) {
+		*ret_at = (int64_t)first->at;
+		*ret_id = first->id;
+	}
+	closed_end(w);
+	return found;
+}
+
 /* ---- VIP ---- */
 
 size_t vip_open_ids(struct state *s, int64_t user_id, uint64_t ret[VIP_OPEN_MAX + 1])

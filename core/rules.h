@@ -168,6 +168,19 @@ void grant_fragment(struct decision *d, int64_t user_id, struct slice fragment_i
 /* An entry as it is shown; false: an unknown key without a value. Lends from the state and its arena. */
 bool config_show(struct state *s, struct slice key, struct config_item *ret);
 
+/* ---- what is archived ---- */
+
+/* Things that are over, where a table keyed by (status, time, id) has them under two statuses. */
+struct closed {
+	enum table_id table;
+	const char *statuses[2];
+};
+extern const struct closed requests_closed;
+/* Those with a time before this, the earliest first, at most max. ret_ids may be NULL. Returns how many. */
+size_t closed_before(struct state *s, const struct closed *c, int64_t before_at, size_t max, uint64_t *ret_ids);
+/* The earliest; false: there is none. */
+bool closed_first(struct state *s, const struct closed *c, int64_t *ret_at, uint64_t *ret_id);
+
 /* ---- channels ---- */
 
 enum { REACTIONS_MAX = 10 };
@@ -188,8 +201,6 @@ bool join_request_due(struct state *s, const struct join_request *r, int64_t *re
 void join_request_show(struct state *s, const struct join_request *r, struct join_request_item *ret);
 /* The user's pending ones. */
 void reject_requests_of(struct decision *d, int64_t user_id, const char *reason);
-/* The oldest requests that were decided before this time, at most max. Returns how many. */
-size_t decided_requests(struct state *s, int64_t before_at, size_t max, uint64_t *ret_ids);
 int64_t archivable_requests(struct state *s, int64_t before_at, int64_t max);
 
 /* ---- VIP ---- */

@@ -491,7 +491,7 @@ static void on_requests_archived(struct state *s, const struct event *ev)
 {
 	const struct channel_requests_archived *p = ev->data;
 	uint64_t *ids = arena_take(s->arena, (size_t)p->count * sizeof(*ids));
-	size_t n = ids != NULL ? decided_requests(s, p->before_at, (size_t)p->count, ids) : 0;
+	size_t n = ids != NULL ? closed_before(s, &requests_closed, p->before_at, (size_t)p->count, ids) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct join_request r;
