@@ -580,6 +580,15 @@ void missions_rose(struct decision *d, const struct event *ev)
 		counter_rose(d, p->user_id, "missions", st.missions_completed);
 }
 
+void invites_rose(struct decision *d, const struct event *ev)
+{
+	const struct config_token_used *p = ev->data;
+	struct user_stats st;
+
+	if (p->created_by != p->used_by && get_user_stats(d->state, (uint64_t)p->created_by, &st))
+		counter_rose(d, p->created_by, "invites", st.invites_count);
+}
+
 void days_active_rose(struct decision *d, const struct event *ev)
 {
 	struct user_stats st;

@@ -119,6 +119,7 @@ static const struct {
 	{ EV_user_vip_granted, vip_grants_rose },                  /* R2 */
 	{ EV_user_stats_adjusted, stats_rose },                    /* R2 */
 	{ EV_mission_completed, missions_rose },                   /* R2 */
+	{ EV_config_token_used, invites_rose },                    /* R2 */
 	{ EV_achievement_badge_awarded, badge_grants_vip },        /* R3 */
 	{ EV_achievement_badge_revoked, badge_takes_vip },         /* R4 */
 	{ EV_user_activity_recorded, activity_pays },              /* R5 */
@@ -132,6 +133,7 @@ static const struct {
 	{ EV_mission_completed, completion_pays },                 /* R7 */
 	{ EV_narrative_fragment_visited, visit_rewards },          /* R8 */
 	{ EV_narrative_fragment_completed, completion_rewards },   /* R8 */
+	{ EV_config_token_used, token_gives },                     /* R11 */
 	{ EV_channel_request_approved, approval_admits },          /* R15 */
 };
 

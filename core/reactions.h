@@ -25,6 +25,7 @@ void messages_rose(struct decision *d, const struct event *ev);
 void streak_rose(struct decision *d, const struct event *ev);
 void vip_grants_rose(struct decision *d, const struct event *ev);
 void missions_rose(struct decision *d, const struct event *ev);
+void invites_rose(struct decision *d, const struct event *ev);
 void stats_rose(struct decision *d, const struct event *ev);
 /* After whatever counts as activity of its first user. */
 void days_active_rose(struct decision *d, const struct event *ev);
@@ -34,5 +35,8 @@ void badge_takes_vip(struct decision *d, const struct event *ev);
 /* core/decide_narrative.c */
 void visit_rewards(struct decision *d, const struct event *ev);
 void completion_rewards(struct decision *d, const struct event *ev);
+
+/* core/decide_config.c */
+void token_gives(struct decision *d, const struct event *ev);
 
 #endif

@@ -165,8 +165,19 @@ void grant_fragment(struct decision *d, int64_t user_id, struct slice fragment_i
 
 /* ---- configuration ---- */
 
+enum { CONFIG_FORMAT = 1 }; /* of config.export */
 /* An entry as it is shown; false: an unknown key without a value. Lends from the state and its arena. */
 bool config_show(struct state *s, struct slice key, struct config_item *ret);
+/* flag.<name>: bool, false unless set. */
+bool config_is_flag(struct slice key);
+
+/* False: unknown or archived. */
+bool find_token(struct state *s, struct slice text, struct token *ret);
+/* E_INVALID_ARGUMENT unless either id or token says which; E_NOT_FOUND. */
+int need_token(struct state *s, const struct token_ref *ref, struct token *ret, struct err *err);
+/* By the clock. */
+struct slice token_status(const struct token *t, int64_t now);
+int64_t archivable_tokens(struct state *s, int64_t before_at, int64_t max);
 
 /* ---- what is archived ---- */
 
@@ -175,7 +186,7 @@ struct closed {
 	enum table_id table;
 	const char *statuses[2];
 };
-extern const struct closed requests_closed;
+extern const struct closed requests_closed, tokens_closed;
 /* Those with a time before this, the earliest first, at most max. ret_ids may be NULL. Returns how many. */
 size_t closed_before(struct state *s, const struct closed *c, int64_t before_at, size_t max, uint64_t *ret_ids);
 /* The earliest; false: there is none. */

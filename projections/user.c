@@ -262,6 +262,18 @@ static void on_choice_made(struct state *s, const struct event *ev)
 		end_activity(s, ev, &a);
 }
 
+/* An invitation of the user was taken up by another. */
+static void on_token_used(struct state *s, const struct event *ev)
+{
+	const struct config_token_used *p = ev->data;
+	struct user_stats st;
+
+	if (p->created_by == p->used_by || !get_user_stats(s, (uint64_t)p->created_by, &st))
+		return;
+	st.invites_count = counter_up(st.invites_count);
+	put_user_stats(s, (uint64_t)p->created_by, &st);
+}
+
 /* ---- profile ---- */
 
 static void on_created(struct state *s, const struct event *ev)
@@ -536,6 +548,7 @@ static const struct fold folds[] = {
 	{ EV_channel_reacted, on_reacted },
 	{ EV_mission_completed, on_mission_completed },
 	{ EV_narrative_choice_made, on_choice_made },
+	{ EV_config_token_used, on_token_used },
 	{ EV_user_vip_granted, on_vip_granted },
 	{ EV_user_vip_revoked, on_vip_revoked },
 	{ EV_user_vip_expired, on_vip_expired },

@@ -178,6 +178,17 @@ class Keys(LedgerTest):
         c.call("user.create", id=5, expected_version=0)
         with self.fails("invalid_argument", "expected_version"):
             c.call("point.award_many", items=[{"user_id": 5, "amount": 1}], expected_version=1)
+        with self.fails("invalid_argument", "expected_version"):
+            c.call("config.set", entries={"flag.a": True, "flag.b": True}, expected_version=0)
+        self.assertEqual(c.call("config.set", entries={"flag.a": True}, expected_version=0)["version"], 1)
+        with self.fails("version_conflict", expected=0, actual=1):
+            c.call("config.set", entries={"flag.a": False}, expected_version=0)
+        token = c.call("config.create", created_by=5, expected_version=0)["item"]["token"]
+        with self.fails("version_conflict", expected=2, actual=1):
+            c.call("config.use_token", token=token, user_id=6, expected_version=2)
+        with self.fails("version_conflict", expected=1, actual=0):
+            c.call("config.delete", kind="token", id=9, expected_version=1)
+        self.assertEqual(c.call("config.use_token", token=token, user_id=6, expected_version=1)["version"], 2)
         c.call("config.set", entries={"maintenance.enabled": True, "maintenance.message": "soon"})
         with self.fails("maintenance", message="soon"):
             c.call(*award(5))
