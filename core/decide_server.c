@@ -174,3 +174,92 @@ int decide_server_install_defaults(struct decision *d, const struct server_insta
 		     .missions = r->created.missions);
 	return settle(d);
 }
+
+/* ---- retention ---- */
+
+static void archive_requests(struct decision *d, int64_t before_at, int64_t count)
+{
+	EMIT(d, channel_requests_archived, .before_at = before_at, .count = count);
+}
+
+static void archive_tokens(struct decision *d, int64_t before_at, int64_t count)
+{
+	EMIT(d, config_tokens_archived, .before_at = before_at, .count = count);
+}
+
+static const struct target {
+	const char *name;
+	const struct closed *closed;
+	enum setting days; /* 0: they stay for good */
+	size_t most;       /* of one event */
+	void (*archive)(struct decision *d, int64_t before_at, int64_t count);
+} targets[] = {
+	{ "requests", &requests_closed, SETTING_retention_request_days, 1000, archive_requests },
+	{ "tokens", &tokens_closed, SETTING_retention_token_days, 1000, archive_tokens },
+};
+enum { N_TARGETS = sizeof(targets) / sizeof(targets[0]) };
+
+/* Archives run at 03:00 UTC. The last time at or before this one. */
+static int64_t last_run(int64_t at)
+{
+	const int64_t offset = 3 * DAY_MS / 24;
+
+	return (at - offset) / DAY_MS * DAY_MS + offset;
+}
+
+/*
+ * Due is the first run that finds something old enough, so nothing has to be noted of runs that find nothing. What a
+ * daemon that was down missed is overdue when it starts. What is left of a run that found more than one commit may
+ * take, is due at once; its id differs, since the oldest has gone.
+ */
+bool due_retention(struct state *s, int64_t now, struct due *ret)
+{
+	bool any = false;
+
+	(void)now;
+	for (int i = 0; i < N_TARGETS; i++) {
+		int64_t days = setting_int(s, targets[i].days), at;
+		uint64_t id;
+
+		if (days == 0 || !closed_first(s, targets[i].closed, &at, &id))
+			continue;
+		at = last_run(at + days * DAY_MS) + DAY_MS;
+		if (any && at >= ret->at)
+			continue;
+		ret->at = at;
+		ret->id = (int64_t)id * N_TARGETS + i;
+		any = true;
+	}
+	return any;
+}
+
+void fire_retention(struct decision *d, const struct due *due)
+{
+	int64_t run = last_run(d->now);
+
+	(void)due;
+	for (int i = 0; i < N_TARGETS; i++) {
+		const struct target *t = &targets[i];
+		int64_t days = setting_int(d->state, t->days), before_at = run - days * DAY_MS;
+		size_t n = days > 0 ? closed_before(d->state, t->closed, before_at, t->most, NULL) : 0;
+
+		if (n > 0)
+			t->archive(d, before_at, (int64_t)n);
+	}
+}
+
+int decide_server_cleanup(struct decision *d, const struct server_cleanup *p, struct server_cleanup_result *r)
+{
+	int64_t before_at = d->now + 1 - p->days * DAY_MS;
+	const struct target *t = targets;
+	size_t n;
+
+	while (!slice_is(p->target, t->name))
+		t++;
+	n = closed_before(d->state, t->closed, before_at, t->most + 1, NULL);
+	r->more = n > t->most;
+	r->count = (int64_t)(r->more ? t->most : n);
+	if (r->count > 0 && !p->dry_run)
+		t->archive(d, before_at, r->count);
+	return 0;
+}

@@ -338,6 +338,7 @@ class Strangers(LedgerTest):
         c = self.somebody(daemon)
         self.assertEqual(c.call("point.award", user_id=1, amount=1)["balance"], 1)
         for method, params in (("projection.rebuild", {"all": True}), ("server.install_defaults", {}),
+                               ("server.cleanup", {"target": "tokens", "days": 0}),
                                ("server.stats", {"reset": True})):
             self.refused(c.outcome(c.post(method, params)), "forbidden", reason="role")
 
