@@ -2,7 +2,7 @@
 
 #include "core/rules.h"
 
-enum { ROWS_MAX = 3 };
+enum { ROWS_MAX = 4 };
 
 /* What a request is about: an integer called user_id or id, and a whole amount. */
 struct subject {
@@ -73,6 +73,7 @@ static void fetch_rows(struct state *s, int64_t now, const struct subject *subje
 			continue;
 		key_point_user_day(add_row(r, T_point_user_day), (uint64_t)utc_day(now), id);
 		key_log_user_recent(add_row(r, T_log_user_recent), id);
+		key_holder(add_row(r, T_holder), id);
 	}
 	fetch(s, r);
 }
