@@ -205,5 +205,7 @@ bool event_moves_timers(enum event_type type);
 int64_t due_hash(struct slice id);
 /* First row at or after `from` of a table keyed by (time, id); a time beyond MS_MAX is never due. */
 bool due_first(struct state *s, enum table_id table, int64_t from, struct due *ret);
+/* The same behind a prefix: keyed by (prefix, time, id). */
+bool due_first_of(struct state *s, enum table_id table, const struct key *prefix, int64_t from, struct due *ret);
 
 #endif

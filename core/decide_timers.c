@@ -25,18 +25,18 @@ int64_t due_hash(struct slice id)
 	return (int64_t)(h >> 1);
 }
 
-bool due_first(struct state *s, enum table_id table, int64_t from, struct due *ret)
+bool due_first_of(struct state *s, enum table_id table, const struct key *prefix, int64_t from, struct due *ret)
 {
 	struct state_cursor c;
-	struct key k;
+	struct key k = *prefix;
 	uint64_t at, id;
 	bool found;
 
-	key_put_U64(key_begin(&k), (uint64_t)from);
+	key_put_U64(&k, (uint64_t)from);
 	state_cursor_open(&c, s, table);
-	found = state_cursor_seek(&c, key_slice(&k));
+	found = state_cursor_seek(&c, key_slice(&k)) && slice_starts(c.key, key_slice(prefix));
 	if (found) {
-		struct slice row = c.key;
+		struct slice row = slice_of((const uint8_t *)c.key.base + prefix->len, c.key.len - prefix->len);
 
 		found = key_take_U64(&row, &at) && key_take_U64(&row, &id) && at <= (uint64_t)MS_MAX;
 	}
@@ -46,6 +46,13 @@ bool due_first(struct state *s, enum table_id table, int64_t from, struct due *r
 		ret->id = (int64_t)id;
 	}
 	return found;
+}
+
+bool due_first(struct state *s, enum table_id table, int64_t from, struct due *ret)
+{
+	struct key none;
+
+	return due_first_of(s, table, key_begin(&none), from, ret);
 }
 
 bool timers_next(struct state *s, int64_t now, struct due *ret)
@@ -91,6 +98,10 @@ bool event_moves_timers(enum event_type type)
 	case EV_user_checked_in:
 	case EV_user_gift_claimed:
 	case EV_user_level_changed:
+	case EV_auction_joined:
+	case EV_auction_left:
+	case EV_auction_participant_updated:
+	case EV_auction_bid_placed: /* one that moves the end comes with auction.extended */
 		return false;
 	default:
 		return true;

@@ -132,6 +132,9 @@ int decide_user_delete(struct decision *d, const struct user_delete *p, struct n
 	find_balance(d->state, p->id, &b);
 	if (b.held > 0)
 		return err_with(d->err, E_IN_USE, "reason", "held_points", "user %" PRId64 " holds points", p->id);
+	if (has_active_auctions(d->state, p->id))
+		return err_with(d->err, E_IN_USE, "reason", "active_auction",
+				"an auction of user %" PRId64 " is active", p->id);
 	if (b.balance > 0)
 		rc = debit(d, &b, b.balance, SLICE_LIT("user_deleted"), SLICE_LIT(""), 0, SLICE_NULL);
 	if (rc != 0)

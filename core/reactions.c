@@ -116,6 +116,7 @@ static const struct {
 	{ EV_user_checked_in, days_active_rose },                  /* R2 */
 	{ EV_user_gift_claimed, days_active_rose },                /* R2 */
 	{ EV_narrative_choice_made, days_active_rose },            /* R2 */
+	{ EV_auction_bid_placed, days_active_rose },               /* R2 */
 	{ EV_user_vip_granted, vip_grants_rose },                  /* R2 */
 	{ EV_user_stats_adjusted, stats_rose },                    /* R2 */
 	{ EV_mission_completed, missions_rose },                   /* R2 */
@@ -134,6 +135,10 @@ static const struct {
 	{ EV_narrative_fragment_visited, visit_rewards },          /* R8 */
 	{ EV_narrative_fragment_completed, completion_rewards },   /* R8 */
 	{ EV_config_token_used, token_gives },                     /* R11 */
+	{ EV_auction_bid_placed, bid_moves_hold },                 /* R12 */
+	{ EV_auction_ended, auction_end_captures },                /* R13 */
+	{ EV_auction_cancelled, cancellation_releases },           /* R14 */
+	{ EV_auction_bid_retracted, retraction_moves_hold },       /* R14 */
 	{ EV_channel_request_approved, approval_admits },          /* R15 */
 };
 

@@ -39,4 +39,10 @@ void completion_rewards(struct decision *d, const struct event *ev);
 /* core/decide_config.c */
 void token_gives(struct decision *d, const struct event *ev);
 
+/* core/decide_auction.c */
+void bid_moves_hold(struct decision *d, const struct event *ev);        /* R12 */
+void auction_end_captures(struct decision *d, const struct event *ev);  /* R13 */
+void cancellation_releases(struct decision *d, const struct event *ev); /* R14 */
+void retraction_moves_hold(struct decision *d, const struct event *ev); /* R14 */
+
 #endif

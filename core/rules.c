@@ -132,17 +132,25 @@ void credit_by_rule(struct decision *d, const struct credit *c)
 		d->failed = true;
 }
 
-int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
-	  int64_t counterparty_id, struct slice ref)
+int need_points(const struct balance *b, int64_t amount, struct err *err)
 {
 	int64_t available = b->balance - b->held;
 
-	if (available < amount) {
-		err_set(d->err, E_INSUFFICIENT_POINTS, "user %" PRId64 " has less than that available", b->id);
-		err_detail_points(d->err, "required", amount);
-		err_detail_points(d->err, "available", available);
-		return E_INSUFFICIENT_POINTS;
-	}
+	if (available >= amount)
+		return 0;
+	err_set(err, E_INSUFFICIENT_POINTS, "user %" PRId64 " has less than that available", b->id);
+	err_detail_points(err, "required", amount);
+	err_detail_points(err, "available", available);
+	return E_INSUFFICIENT_POINTS;
+}
+
+int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
+	  int64_t counterparty_id, struct slice ref)
+{
+	int rc = need_points(b, amount, d->err);
+
+	if (rc != 0)
+		return rc;
 	EMIT(d, point_debited, .user_id = b->id, .amount = amount, .balance_after = b->balance - amount,
 	     .source = source, .description = description, .has_counterparty_id = counterparty_id != 0,
 	     .counterparty_id = counterparty_id, .ref = ref);

@@ -62,7 +62,9 @@ struct credit {
 int credit(struct decision *d, const struct credit *c);
 /* The same for reactions: a ceiling makes the decision fail. */
 void credit_by_rule(struct decision *d, const struct credit *c);
-/* E_INSUFFICIENT_POINTS when less is available. amount > 0. */
+/* E_INSUFFICIENT_POINTS when the user has less than that available. */
+int need_points(const struct balance *b, int64_t amount, struct err *err);
+/* The same, else debits. amount > 0. */
 int debit(struct decision *d, const struct balance *b, int64_t amount, struct slice source, struct slice description,
 	  int64_t counterparty_id, struct slice ref);
 /* {kind, id}, in the arena. */
@@ -213,6 +215,27 @@ void join_request_show(struct state *s, const struct join_request *r, struct joi
 /* The user's pending ones. */
 void reject_requests_of(struct decision *d, int64_t user_id, const char *reason);
 int64_t archivable_requests(struct state *s, int64_t before_at, int64_t max);
+
+/* ---- auctions ---- */
+
+/* False: unknown, deleted or archived. */
+bool find_auction(struct state *s, uint64_t id, struct auction *ret);
+/* Active, its end not reached: whatever the timer has not done yet, the clock has. */
+bool auction_running(const struct auction *a, int64_t now);
+void auction_show(const struct auction *a, int64_t now, struct auction_item *ret);
+/* a: the auction of the bid. */
+void bid_show(const struct bid *b, const struct auction *a, struct bid_item *ret);
+bool bid_standing(const struct bid *b);
+/* False: never took part, or left. */
+bool find_participant(struct state *s, uint64_t auction_id, int64_t user_id, struct participant *ret);
+/* What refuses a bid, but for the access gate: 0 or an error. *ret_joined: the user takes part already. */
+int bid_test(struct state *s, int64_t now, const struct auction *a, int64_t user_id, int64_t amount, bool *ret_joined,
+	     struct err *err);
+/* Whether the user created auctions that are active. */
+bool has_active_auctions(struct state *s, int64_t user_id);
+/* Those closed before this time, the first closed first, at most max. Returns how many. */
+size_t closed_auctions(struct state *s, int64_t before_at, size_t max, uint64_t *ret_ids);
+int64_t archivable_auctions(struct state *s, int64_t before_at, int64_t max);
 
 /* ---- VIP ---- */
 

@@ -239,5 +239,6 @@ static const struct fold folds[] = {
 	{ EV_server_defaults_installed, on_defaults_installed },
 	{ EV_channel_requests_archived, on_server_event },
 	{ EV_mission_period_started, on_server_event },
+	{ EV_auction_auctions_archived, on_server_event },
 };
 const struct fold_table config_folds = { folds, sizeof(folds) / sizeof(folds[0]), NULL };

@@ -10,6 +10,7 @@ static const struct fold_table *const tables[N_PROJECTIONS] = {
 	[PROJECTION_mission] = &mission_folds,
 	[PROJECTION_channel] = &channel_folds,
 	[PROJECTION_narrative] = &narrative_folds,
+	[PROJECTION_auction] = &auction_folds,
 	[PROJECTION_config] = &config_folds,
 	[PROJECTION_log] = &log_folds,
 };

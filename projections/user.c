@@ -253,13 +253,22 @@ static void on_mission_completed(struct state *s, const struct event *ev)
 	put_user_stats(s, (uint64_t)p->user_id, &st);
 }
 
-static void on_choice_made(struct state *s, const struct event *ev)
+static void only_activity(struct state *s, const struct event *ev, int64_t user_id)
 {
-	const struct narrative_choice_made *p = ev->data;
 	struct activity a;
 
-	if (begin_activity(s, ev, p->user_id, &a))
+	if (begin_activity(s, ev, user_id, &a))
 		end_activity(s, ev, &a);
+}
+
+static void on_choice_made(struct state *s, const struct event *ev)
+{
+	only_activity(s, ev, ((const struct narrative_choice_made *)ev->data)->user_id);
+}
+
+static void on_bid_placed(struct state *s, const struct event *ev)
+{
+	only_activity(s, ev, ((const struct auction_bid_placed *)ev->data)->bid.user_id);
 }
 
 /* An invitation of the user was taken up by another. */
@@ -549,6 +558,7 @@ static const struct fold folds[] = {
 	{ EV_mission_completed, on_mission_completed },
 	{ EV_narrative_choice_made, on_choice_made },
 	{ EV_config_token_used, on_token_used },
+	{ EV_auction_bid_placed, on_bid_placed },
 	{ EV_user_vip_granted, on_vip_granted },
 	{ EV_user_vip_revoked, on_vip_revoked },
 	{ EV_user_vip_expired, on_vip_expired },

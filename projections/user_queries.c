@@ -102,9 +102,9 @@ static void put_engagement(struct query *q, struct map_writer *w, const struct u
 	map_float(w, "engagement_score", engagement_score(u, st, b, badges));
 }
 
-/* Auctions count from the day their aggregate exists. */
 static void put_counts(struct query *q, struct map_writer *w, int64_t user_id)
 {
+	struct auction_user auctions = { 0 };
 	struct story st = { 0 };
 	struct holder h;
 
@@ -112,9 +112,10 @@ static void put_counts(struct query *q, struct map_writer *w, int64_t user_id)
 	map_uint(w, "badges", h.all.n - count_achievements(&h));
 	map_uint(w, "achievements", count_achievements(&h));
 	map_int(w, "missions_open", missions_in_work(q, user_id));
-	map_int(w, "auctions_joined", 0);
 	find_story(q->state, user_id, &st);
 	map_int(w, "lore", st.lore_count);
+	get_auction_user(q->state, (uint64_t)user_id, &auctions);
+	map_int(w, "auctions_joined", auctions.joined);
 }
 
 static void put_user_item(struct query *q, const struct user *row, unsigned mask)
