@@ -213,9 +213,14 @@ static bool has_part(struct state *s, int64_t user_id, int64_t now, enum mission
 	struct mission m;
 	struct progress p;
 
-	if (part != PART_MISSION || !find_mission(s, id, &m))
-		return false;
-	return read_progress(s, &m, user_id, now, &p) && p.completed;
+	switch (part) {
+	case PART_FRAGMENT:
+		return has_completed(s, user_id, id);
+	case PART_LORE:
+		return has_lore(s, user_id, id);
+	default:
+		return find_mission(s, id, &m) && read_progress(s, &m, user_id, now, &p) && p.completed;
+	}
 }
 
 /* Those of the required parts that the user has. */
@@ -581,6 +586,13 @@ static int64_t reset_type(struct decision *d, int64_t user_id, struct slice type
 	return count;
 }
 
+void address_mission_reset(struct decision *d, const struct mission_reset *p)
+{
+	d->addresses_several = p->mission_id.base == NULL;
+	if (p->mission_id.base != NULL)
+		decision_address(d, STREAM_progress, &p->user_id, &p->mission_id);
+}
+
 int decide_mission_reset(struct decision *d, const struct mission_reset *p, struct mission_reset_result *r)
 {
 	struct attempt a;
@@ -593,7 +605,6 @@ int decide_mission_reset(struct decision *d, const struct mission_reset *p, stru
 		if (rc == 0)
 			r->count = reset_type(d, p->user_id, p->type);
 	} else {
-		decision_address(d, STREAM_progress, &p->user_id, &p->mission_id);
 		rc = load(d, p->user_id, p->mission_id, &a);
 		if (rc == 0)
 			r->count = reset(d, &a.m, p->user_id);
@@ -748,6 +759,22 @@ void checkin_advances_missions(struct decision *d, const struct event *ev)
 }
 
 /* R6 */
+void fragment_advances(struct decision *d, const struct event *ev)
+{
+	const struct narrative_fragment_completed *p = ev->data;
+
+	missions_advance_part(d, p->user_id, PART_FRAGMENT, p->fragment_id);
+}
+
+/* R6 */
+void lore_advances(struct decision *d, const struct event *ev)
+{
+	const struct narrative_lore_unlocked *p = ev->data;
+
+	missions_advance_part(d, p->user_id, PART_LORE, p->lore_id);
+}
+
+/* R6 */
 void completion_advances_missions(struct decision *d, const struct event *ev)
 {
 	const struct mission_completed *p = ev->data;
@@ -768,17 +795,30 @@ void completion_pays(struct decision *d, const struct event *ev)
 					    .ref = make_ref_text(d->arena, "mission", p->mission_id) });
 	if (!find_mission(d->state, p->mission_id, &m))
 		return;
+	for (size_t i = 0; i < m.reward_lore.n; i++)
+		unlock_lore(d, p->user_id, m.reward_lore.v[i], "mission");
 	for (size_t i = 0; i < m.reward_badges.n; i++)
 		award_badge(d, p->user_id, m.reward_badges.v[i], "mission");
+	for (size_t i = 0; i < m.reward_fragments.n; i++)
+		grant_fragment(d, p->user_id, m.reward_fragments.v[i], m.id);
 }
 
 /* ---- create, update, delete ---- */
 
 static bool part_exists(struct state *s, enum mission_part part, struct slice id)
 {
+	struct fragment f;
 	struct mission m;
+	struct lore l;
 
-	return part == PART_MISSION && find_mission(s, id, &m);
+	switch (part) {
+	case PART_FRAGMENT:
+		return find_fragment(s, id, &f);
+	case PART_LORE:
+		return find_lore(s, id, &l);
+	default:
+		return find_mission(s, id, &m);
+	}
 }
 
 static int parts_exist(struct decision *d, enum mission_part part, struct ids ids, struct slice but)

@@ -130,6 +130,8 @@ static const struct {
 	{ EV_user_activity_recorded, activity_advances_missions }, /* R5 */
 	{ EV_channel_reacted, reaction_advances_missions },        /* R5 */
 	{ EV_user_checked_in, checkin_advances_missions },         /* R5 */
+	{ EV_narrative_fragment_completed, fragment_advances },    /* R6 */
+	{ EV_narrative_lore_unlocked, lore_advances },             /* R6 */
 	{ EV_mission_completed, completion_advances_missions },    /* R6 */
 	{ EV_mission_completed, completion_pays },                 /* R7 */
 	{ EV_narrative_fragment_visited, visit_rewards },          /* R8 */

@@ -15,6 +15,8 @@ void react(struct decision *d, const struct event *ev);
 void activity_advances_missions(struct decision *d, const struct event *ev);
 void reaction_advances_missions(struct decision *d, const struct event *ev);
 void checkin_advances_missions(struct decision *d, const struct event *ev);
+void fragment_advances(struct decision *d, const struct event *ev);
+void lore_advances(struct decision *d, const struct event *ev);
 void completion_advances_missions(struct decision *d, const struct event *ev);
 void completion_pays(struct decision *d, const struct event *ev);
 

@@ -792,6 +792,55 @@ static void rewards_are_multiplied(void **state)
 	answers(w, "mission.stats", "{mission_id: 'a'}", "{points_distributed: 6}");
 }
 
+static void given_story(struct world *w)
+{
+	given(w, "narrative.create", "{kind: 'lore', id: 'clue', title: 'A clue', content_type: 'text', content: 'x'}");
+	given(w, "narrative.create",
+	      "{kind: 'lore', id: 'prize', title: 'A prize', content_type: 'text', content: 'x'}");
+	given(w, "narrative.create", "{id: 'start', title: 'Start', content: 'x', type: 'story'}");
+	given(w, "narrative.create",
+	      "{id: 'vault', title: 'Vault', content: 'x', type: 'story', required_lore: ['clue']}");
+}
+
+static void lore_and_fragments_are_parts(void **state)
+{
+	struct world *w = *state;
+
+	given_story(w);
+	given_user(w, 7);
+	given_mission(w, "a", "requirements: {lore: ['clue'], fragments: ['start']}, reward_points: 5");
+	refused(w, when(w, "narrative.delete", "{kind: 'lore', id: 'clue'}"), E_IN_USE, "{reason: 'required'}");
+	refused(w, when(w, "narrative.delete", "{id: 'start'}"), E_IN_USE, "{reason: 'required'}");
+	refused(w, when(w, "mission.complete", "{user_id: 7, mission_id: 'a'}"), E_REQUIREMENTS_NOT_MET,
+		"{missing: {value: 0, fragments: ['start'], lore: ['clue'], missions: [], actions: {}}}");
+	given(w, "narrative.unlock_lore", "{user_id: 7, lore_id: 'clue'}");
+	assert_non_null(strstr(events(w), "narrative.lore_unlocked mission.started mission.progressed"));
+	answers(w, "mission.get", "{id: 'a', user_id: 7}", "{user: {lore: ['clue'], fragments: [], percentage: 50.0}}");
+	given(w, "narrative.visit", "{user_id: 7, fragment_id: 'start'}");
+	given(w, "narrative.complete", "{user_id: 7, fragment_id: 'start'}");
+	assert_non_null(strstr(events(w), "mission.progressed mission.completed"));
+	answers(w, "mission.get", "{id: 'a', user_id: 7}", "{user: {fragments: ['start'], completed: true}}");
+	answers(w, "point.get", "{id: 7}", "{balance: 5}");
+}
+
+static void a_completion_unlocks_lore_and_opens_fragments(void **state)
+{
+	struct world *w = *state;
+
+	given_story(w);
+	given_user(w, 7);
+	given_mission(w, "a", "reward_points: 5, reward_lore: ['prize', 'clue'], reward_fragments: ['vault']");
+	given(w, "mission.advance", "{user_id: 7, mission_id: 'a'}");
+	then(w, "{completed: true, points: 5, unlocked: [{kind: 'lore', id: 'prize'}, {kind: 'lore', id: 'clue'},"
+		" {kind: 'fragment', id: 'vault'}]}");
+	/* what is gone meanwhile is skipped */
+	given_mission(w, "b", "reward_lore: ['prize'], reward_fragments: ['vault']");
+	given(w, "narrative.delete", "{kind: 'lore', id: 'prize'}");
+	given(w, "narrative.delete", "{id: 'vault'}");
+	given(w, "mission.advance", "{user_id: 7, mission_id: 'b'}");
+	assert_string_equal(events(w), "mission.started mission.progressed mission.completed");
+}
+
 /* ---- periods ---- */
 
 static void daily_progress_reads_as_empty_after_midnight(void **state)
@@ -1009,6 +1058,8 @@ int main(void)
 		WORLD_TEST(a_reaction_may_be_restricted_to_a_channel_or_post),
 		WORLD_TEST(invitations_advance_by_function),
 		WORLD_TEST(rewards_are_multiplied),
+		WORLD_TEST(lore_and_fragments_are_parts),
+		WORLD_TEST(a_completion_unlocks_lore_and_opens_fragments),
 		WORLD_TEST(daily_progress_reads_as_empty_after_midnight),
 		WORLD_TEST(weeks_start_on_monday),
 		WORLD_TEST(borders_follow_the_time_zone_and_periods_never_go_back),

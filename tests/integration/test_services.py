@@ -178,6 +178,14 @@ class Keys(LedgerTest):
         c.call("user.create", id=5, expected_version=0)
         with self.fails("invalid_argument", "expected_version"):
             c.call("point.award_many", items=[{"user_id": 5, "amount": 1}], expected_version=1)
+        c.call("mission.create", id="m", name="M", target_value=2, expected_version=0)
+        self.assertEqual(c.call("mission.advance", user_id=5, mission_id="m", expected_version=0)["version"], 2)
+        with self.fails("version_conflict"):
+            c.call("mission.reset", user_id=5, mission_id="m", expected_version=1)
+        with self.fails("invalid_argument", "expected_version"):
+            c.call("mission.reset", user_id=5, type="one_time", expected_version=2)
+        self.assertEqual(c.call("mission.reset", user_id=5, mission_id="m", expected_version=2)["version"], 3)
+        self.assertIsNone(c.call("mission.reset", user_id=5, type="one_time")["version"])
         with self.fails("invalid_argument", "expected_version"):
             c.call("config.set", entries={"flag.a": True, "flag.b": True}, expected_version=0)
         self.assertEqual(c.call("config.set", entries={"flag.a": True}, expected_version=0)["version"], 1)
