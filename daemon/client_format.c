@@ -102,10 +102,8 @@ char *client_format_bar(char out[CLIENT_FORMAT_MAX], double share)
 {
 	int done = share > 0 ? (int)(share < 1 ? share * BAR_SIGNS : BAR_SIGNS) : 0;
 
-	out[0] = '[';
-	memset(out + 1, '#', (size_t)done);
-	memset(out + 1 + done, '-', (size_t)(BAR_SIGNS - done));
-	strcpy(out + 1 + BAR_SIGNS, "]");
+	snprintf(out, CLIENT_FORMAT_MAX, "[%.*s%.*s]", done, "####################", BAR_SIGNS - done,
+		 "--------------------");
 	return out;
 }
 

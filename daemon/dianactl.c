@@ -24,9 +24,9 @@
 #define SYSTEM_SOCKET "/run/diana/diana.sock"
 
 static const struct dianactl_command *const commands[] = {
-	&dianactl_status_command, &dianactl_watch_command,      &dianactl_user_command, &dianactl_history_command,
-	&dianactl_top_command,    &dianactl_tail_command,       &dianactl_call_command, &dianactl_methods_command,
-	&dianactl_verify_command, &dianactl_projection_command,
+	&dianactl_status_command,  &dianactl_watch_command,  &dianactl_user_command,       &dianactl_auction_command,
+	&dianactl_history_command, &dianactl_top_command,    &dianactl_tail_command,       &dianactl_call_command,
+	&dianactl_methods_command, &dianactl_verify_command, &dianactl_projection_command,
 };
 
 static const struct dianactl_option common_options[] = {

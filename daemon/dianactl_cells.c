@@ -1,7 +1,6 @@
 #include "daemon/dianactl_cells.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/client_object.h"
 #include "daemon/client_utf8.h"
@@ -20,7 +19,8 @@ char *dianactl_cells_amount(char out[CLIENT_FORMAT_MAX], const msgpack_object *m
 
 	if (client_object_milli(points, &milli))
 		return client_format_points(out, milli, milli % 1000 != 0);
-	return strcpy(out, "-");
+	snprintf(out, CLIENT_FORMAT_MAX, "-");
+	return out;
 }
 
 void dianactl_cells_points(struct client_table *table, const msgpack_object *points, bool decimals)
@@ -96,4 +96,18 @@ void dianactl_cells_paint(FILE *out, struct client_text text, enum client_colour
 void dianactl_cells_status(FILE *out, struct client_text status, bool colour)
 {
 	dianactl_cells_paint(out, status, colour ? status_colour(status) : CLIENT_COLOUR_NONE);
+}
+
+void dianactl_cells_label(FILE *out, const char *label)
+{
+	fprintf(out, "%-14s", label);
+}
+
+void dianactl_cells_moment(FILE *out, const char *before, const msgpack_object *map, const char *key, bool utc)
+{
+	char text[CLIENT_FORMAT_MAX];
+	int64_t at = client_object_int(map, key, -1);
+
+	if (at >= 0)
+		fprintf(out, "%s%s", before, client_format_time(text, at, utc));
 }

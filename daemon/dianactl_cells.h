@@ -1,7 +1,7 @@
 #ifndef DAEMON_DIANACTL_CELLS_H
 #define DAEMON_DIANACTL_CELLS_H
 
-/* Cells that show what the ledger's values mean: points, moments, sizes. Absent values become "-". */
+/* What the ledger's values mean to people: points, moments, sizes. In a cell an absent one is "-". */
 
 #include <stdbool.h>
 
@@ -34,5 +34,11 @@ void dianactl_cells_paint(FILE *out, struct client_text text, enum client_colour
 
 /* The daemon's status: ok, degraded, failing. */
 void dianactl_cells_status(FILE *out, struct client_text status, bool colour);
+
+/* What a line of a screen begins with: label, filled up to where values stand. */
+void dianactl_cells_label(FILE *out, const char *label);
+
+/* before and map[key] as Unix milliseconds; nothing when it is absent. */
+void dianactl_cells_moment(FILE *out, const char *before, const msgpack_object *map, const char *key, bool utc);
 
 #endif

@@ -161,20 +161,6 @@ static int ask_user(struct dianactl *ctl, struct person *p)
 
 /* ---- one line each ---- */
 
-static void print_label(const char *label)
-{
-	printf("%-14s", label);
-}
-
-static void print_time(const char *label, const msgpack_object *map, const char *key, bool utc)
-{
-	char text[CLIENT_FORMAT_MAX];
-	int64_t at = client_object_int(map, key, -1);
-
-	if (at >= 0)
-		printf("%s%s", label, client_format_time(text, at, utc));
-}
-
 static void print_profile(const struct dianactl *ctl, const struct person *p)
 {
 	const msgpack_object *user = p->user.result;
@@ -182,10 +168,10 @@ static void print_profile(const struct dianactl *ctl, const struct person *p)
 	printf("User %" PRId64, p->id);
 	dianactl_people_print(stdout, user);
 	puts(ctl->utc ? ", times in UTC\n" : "\n");
-	print_label("Role");
+	dianactl_cells_label(stdout, "Role");
 	dianactl_cells_print(stdout, client_object_text(user, "role"));
-	print_time(", known since ", user, "created_at", ctl->utc);
-	print_time(", last active ", client_object_get(user, "stats"), "last_activity_at", ctl->utc);
+	dianactl_cells_moment(stdout, ", known since ", user, "created_at", ctl->utc);
+	dianactl_cells_moment(stdout, ", last active ", client_object_get(user, "stats"), "last_activity_at", ctl->utc);
 	putchar('\n');
 }
 
@@ -194,7 +180,7 @@ static void print_vip(const struct dianactl *ctl, const msgpack_object *user)
 	int64_t left_ms = client_object_int(user, "vip_expires_at", 0) - (int64_t)time(NULL) * 1000;
 	char text[CLIENT_FORMAT_MAX];
 
-	print_label("VIP");
+	dianactl_cells_label(stdout, "VIP");
 	if (!client_object_bool(user, "vip_active", false)) {
 		puts("no");
 		return;
@@ -203,7 +189,7 @@ static void print_vip(const struct dianactl *ctl, const msgpack_object *user)
 		puts("for good");
 		return;
 	}
-	print_time("until ", user, "vip_expires_at", ctl->utc);
+	dianactl_cells_moment(stdout, "until ", user, "vip_expires_at", ctl->utc);
 	printf(", another %s\n", client_format_duration(text, left_ms > 0 ? (uint64_t)left_ms : 0));
 }
 
@@ -212,7 +198,7 @@ static void print_points(const struct person *p)
 	const msgpack_object *balance = dianactl_batch_result(&p->parts, PART_BALANCE);
 	char total[CLIENT_FORMAT_MAX], held[CLIENT_FORMAT_MAX], available[CLIENT_FORMAT_MAX];
 
-	print_label("Points");
+	dianactl_cells_label(stdout, "Points");
 	if (balance == NULL) {
 		dianactl_lists_refusal(stdout, &p->parts, PART_BALANCE);
 		putchar('\n');
@@ -221,7 +207,7 @@ static void print_points(const struct person *p)
 	printf("%s, held %s, available %s, rank %" PRIu64 "\n", dianactl_cells_amount(total, balance, "balance"),
 	       dianactl_cells_amount(held, balance, "held"), dianactl_cells_amount(available, balance, "available"),
 	       client_object_uint(balance, "rank", 0));
-	print_label("");
+	dianactl_cells_label(stdout, "");
 	printf("earned %s, spent %s, transactions %" PRIu64 "\n", dianactl_cells_amount(total, balance, "total_earned"),
 	       dianactl_cells_amount(held, balance, "total_spent"), client_object_uint(balance, "transactions", 0));
 }
@@ -231,7 +217,7 @@ static void print_level(const msgpack_object *balance)
 	double progress = client_object_real(balance, "level_progress", 0);
 	char text[CLIENT_FORMAT_MAX];
 
-	print_label("Level");
+	dianactl_cells_label(stdout, "Level");
 	printf("%" PRIu64 " ", client_object_uint(balance, "level", 1));
 	dianactl_cells_print(stdout, client_object_text(balance, "level_name"));
 	printf("  %s", client_format_bar(text, progress));
@@ -248,11 +234,11 @@ static void print_activity(const msgpack_object *user)
 	const msgpack_object *stats = client_object_get(user, "stats");
 	char score[CLIENT_FORMAT_MAX];
 
-	print_label("Activity");
+	dianactl_cells_label(stdout, "Activity");
 	printf("messages %" PRIu64 ", days active %" PRIu64 ", check-in streak %" PRIu64 " (best %" PRIu64 ")\n",
 	       client_object_uint(stats, "messages_sent", 0), client_object_uint(stats, "days_active", 0),
 	       client_object_uint(stats, "checkin_streak", 0), client_object_uint(stats, "best_streak", 0));
-	print_label("");
+	dianactl_cells_label(stdout, "");
 	printf("missions completed %" PRIu64 ", invites %" PRIu64 ", engagement %s\n",
 	       client_object_uint(stats, "missions_completed", 0), client_object_uint(stats, "invites_count", 0),
 	       client_format_real(score,
@@ -283,7 +269,7 @@ static void print_story(const struct person *p)
 	double percentage = client_object_real(story, "progress_percentage", 0);
 	char bar[CLIENT_FORMAT_MAX];
 
-	print_label("Story");
+	dianactl_cells_label(stdout, "Story");
 	if (story == NULL) {
 		if (dianactl_session_error_is(dianactl_batch_error(&p->parts, PART_STORY), "not_found"))
 			fputs("not begun", stdout);
@@ -294,15 +280,15 @@ static void print_story(const struct person *p)
 	}
 	print_position(story);
 	printf("  %s %d %%\n", client_format_bar(bar, percentage / 100), (int)percentage);
-	print_label("");
-	printf("fragments visited %" PRIu64 ", completed %" PRIu64 ", clues %zu, karma %" PRId64 "\n",
+	dianactl_cells_label(stdout, "");
+	printf("fragments visited %" PRIu64 ", completed %" PRIu64 ", clues %" PRIu64 ", karma %" PRId64 "\n",
 	       client_object_uint(story, "fragments_visited", 0), client_object_uint(story, "fragments_completed", 0),
-	       client_object_length(client_object_get(story, "lore")), client_object_int(story, "karma", 0));
+	       client_object_uint(p->user.result, "lore", 0), client_object_int(story, "karma", 0));
 }
 
 static void print_names(const struct person *p, const char *label, enum part part)
 {
-	print_label(label);
+	dianactl_cells_label(stdout, label);
 	dianactl_lists_line(stdout, &p->parts, part, "name");
 	putchar('\n');
 }

@@ -449,6 +449,108 @@ class User(CtlTest):
         self.misused("--limit", "user", "5", "-n", "0")
 
 
+class Auction(CtlTest):
+    MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with cls.daemon.client() as c:
+            c.call("user.create", id=1, username="ana", first_name="Ana")
+            c.call("user.create", id=2, first_name="Bo")
+            for user_id in (1, 2, 3):
+                c.call("point.award", user_id=user_id, amount=1000)
+
+    def create(self, **named):
+        """With a first price of 100, by Ana; its id."""
+        return self.c.call("auction.create", dict(dict(
+            name="A ticket", prize_description="In the front row", initial_price=100, created_by=1,
+            duration_minutes=60), **named))["item"]["id"]
+
+    def shows(self, auction, *lines):
+        out = self.done("auction", str(auction))
+        for line in lines:
+            self.assertRegex(out, "(?m)^%s$" % line)
+        return out
+
+    def test_an_auction_under_way(self):
+        auction = self.create(start=True, description="Only one", max_participants=8)
+        self.c.call("auction.bid", auction_id=auction, user_id=2, amount=100)
+        self.c.call("auction.bid", auction_id=auction, user_id=1, amount=150.5)
+        self.c.call("auction.join", auction_id=auction, user_id=3, notifications_enabled=False)
+        out = self.shows(
+            auction,
+            "Auction %d A ticket" % auction,
+            r"Status +active, started " + self.MOMENT,
+            r"Time left +(01:00:00|00:59:\d\d), ends %s, a bid in the last 5 minutes extends it" % self.MOMENT,
+            r"Prize +In the front row",
+            r"Description +Only one",
+            r"Price +150\.500, initial 100, step 10, next bid at least 160\.500",
+            r"Holder +1 Ana @ana with 150\.500",
+            r"Bids +2, bidders 2, average 125\.250",
+            r"Participants +3 of at most 8",
+            r"Created +%s by 1 Ana @ana" % self.MOMENT,
+            r" +\d+ +%s +ana +1 +150\.500 +leading" % self.MOMENT,
+            r" +\d+ +%s +Bo +2 +100 +outbid" % self.MOMENT,
+            r" +ana +1 +%s +1 +150\.500 +yes" % self.MOMENT,
+            r" +- +3 +%s +0 +0 +no" % self.MOMENT,
+        )
+        self.assertLess(out.index("leading"), out.index("outbid"))
+        self.assertEqual(self.done("auction", str(auction), "-n", "1").count("\n  and more\n"), 2)
+        # where else it is looked at
+        out = self.done("user", "2")
+        self.assertRegex(out, r"(?m)^ +%d +A ticket +active +%s +150\.500 +100 +no$" % (auction, self.MOMENT))
+        self.assertRegex(self.done("user", "@ana"), r"(?m)^ +%d +A ticket .* 150\.500 +yes$" % auction)
+        self.assertRegex(self.done("watch", "--once"),
+                         r"(?m)^ +%d +A ticket +(01:00:00|00:59:\d\d) +150\.500 +1 +2$" % auction)
+
+    def test_one_to_come(self):
+        auction = self.create()
+        self.shows(auction, "Status +pending, starts by command, lasts 60 minutes", "Price +initial 100, step 10",
+                   "Holder +nobody", "Participants +0", "Bids, the latest first: none", "Participants: none")
+        now = self.c.call("log.read", order="desc", limit=1)["items"][0]["at"]
+        planned = self.create(start_at=now + 3600000, duration_minutes=None, end_at=now + 7200000)
+        self.shows(planned, "Status +pending, starts %s, ends %s" % (self.MOMENT, self.MOMENT))
+
+    def test_what_became_of_it(self):
+        auction = self.create(start=True)
+        self.c.call("auction.bid", auction_id=auction, user_id=3, amount=200)
+        self.c.call("auction.extend", auction_id=auction, minutes=30)
+        self.c.call("auction.end", auction_id=auction)
+        out = self.shows(auction, "Status +ended %s, started %s, extended 1 times" % (self.MOMENT, self.MOMENT),
+                         "Price +200, initial 100, step 10", "Winner +3 with 200", r" +\d+ +%s +- +3 +200 +won" % self.MOMENT)
+        self.assertNotIn("Time left", out)
+        auction = self.create(start=True)
+        self.c.call("auction.end", auction_id=auction)
+        self.shows(auction, "Winner +nobody")
+        auction = self.create()
+        self.c.call("auction.cancel", auction_id=auction)
+        self.shows(auction, "Status +cancelled " + self.MOMENT)
+
+    def test_an_auction_for_programs(self):
+        auction = self.create(start=True)
+        self.c.call("auction.bid", auction_id=auction, user_id=2, amount=100)
+        got = self.parsed("auction", str(auction), "--json")
+        self.assertEqual(set(got), {"auction", "stats", "bids", "participants", "users"})
+        self.assertEqual((got["auction"]["id"], got["auction"]["current_bid"]), (auction, 100))
+        self.assertEqual(got["stats"]["bidders"], 1)
+        self.assertEqual([b["user_id"] for b in got["bids"]["items"]], [2])
+        self.assertEqual([p["user_id"] for p in got["participants"]["items"]], [2])
+        self.assertEqual({u["id"] for u in got["users"]["items"]}, {1, 2})
+
+    def test_lines_count_auctions(self):
+        self.create(start=True)
+        active = self.c.call("auction.stats")["by_status"]["active"]
+        titles, line = self.done("watch", "-n", "1").splitlines()
+        self.assertEqual((titles.split()[-1], int(line.split()[-1])), ("AUCTIONS", active))
+
+    def test_none(self):
+        self.assertIn("auction.list status=active", self.refuses(r"^not_found: \w", "auction", "999")[-1])
+        self.misused("ID", "auction")
+        self.misused("'ticket' is no id", "auction", "ticket")
+        self.misused("'2'", "auction", "1", "2")
+
+
 class Watch(CtlTest):
     def watch(self, *arguments, **size):
         return Terminal(self, [DIANACTL, "--socket", self.daemon.path, "watch"] + list(arguments), **size)
@@ -604,7 +706,7 @@ class Restarts(LedgerTest):
         daemon = self.start_daemon()
         daemon.stop()
         for arguments in (["status"], ["call", "server.health"], ["top"], ["history", "1"], ["methods"], ["verify"],
-                          ["projection", "list"], ["user", "1"], ["watch"]):
+                          ["projection", "list"], ["user", "1"], ["auction", "1"], ["watch"]):
             with self.subTest(arguments[0]):
                 status, out, err = self.dianactl(daemon, *arguments)
                 self.assertEqual((status, out), (NO_DAEMON, ""))
@@ -632,7 +734,7 @@ class Restarts(LedgerTest):
 
 
 class Help(LedgerTest):
-    COMMANDS = ("status", "watch", "user", "history", "top", "tail", "call", "methods", "verify", "projection")
+    COMMANDS = ("status", "watch", "user", "auction", "history", "top", "tail", "call", "methods", "verify", "projection")
 
     def test_help_needs_no_daemon(self):
         status, out, err = self.dianactl("/nonexistent", "--help")
