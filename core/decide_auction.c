@@ -103,54 +103,7 @@ bool has_active_auctions(struct state *s, int64_t user_id)
 	return active;
 }
 
-/* ---- closed ones, in the order in which they were closed ---- */
-
-struct closed_walk {
-	struct row_walk rows;
-	uint64_t at, id;
-	bool more;
-};
-
-static void next_closed(struct closed_walk *w, int64_t before_at)
-{
-	struct slice status;
-
-	w->more = row_walk_next(&w->rows) &&
-		  take_auction_by_status(w->rows.key, w->rows.cursor.state->arena, &status, &w->at, &w->id) &&
-		  (int64_t)w->at < before_at;
-}
-
-size_t closed_auctions(struct state *s, int64_t before_at, size_t max, uint64_t *ret_ids)
-{
-	static const char *const closed[] = { "ended", "cancelled" };
-	struct closed_walk w[2];
-	size_t n = 0;
-
-	for (int i = 0; i < 2; i++) {
-		struct key k;
-
-		key_put_TEXT(key_begin(&k), slice_str(closed[i]));
-		row_walk_begin(&w[i].rows, s, T_auction_by_status, &k, false);
-		next_closed(&w[i], before_at);
-	}
-	while (n < max && (w[0].more || w[1].more)) {
-		bool second =
-			!w[0].more || (w[1].more && (w[1].at < w[0].at || (w[1].at == w[0].at && w[1].id < w[0].id)));
-
-		ret_ids[n++] = w[second].id;
-		next_closed(&w[second], before_at);
-	}
-	row_walk_end(&w[0].rows);
-	row_walk_end(&w[1].rows);
-	return n;
-}
-
-int64_t archivable_auctions(struct state *s, int64_t before_at, int64_t max)
-{
-	uint64_t *ids = arena_take(s->arena, (size_t)max * sizeof(*ids));
-
-	return ids == NULL ? 0 : (int64_t)closed_auctions(s, before_at, (size_t)max, ids);
-}
+const struct closed auctions_closed = { T_auction_by_status, { "ended", "cancelled" } };
 
 /* ---- errors ---- */
 

@@ -187,6 +187,11 @@ static void archive_tokens(struct decision *d, int64_t before_at, int64_t count)
 	EMIT(d, config_tokens_archived, .before_at = before_at, .count = count);
 }
 
+static void archive_auctions(struct decision *d, int64_t before_at, int64_t count)
+{
+	EMIT(d, auction_auctions_archived, .before_at = before_at, .count = count);
+}
+
 static const struct target {
 	const char *name;
 	const struct closed *closed;
@@ -195,6 +200,8 @@ static const struct target {
 	void (*archive)(struct decision *d, int64_t before_at, int64_t count);
 } targets[] = {
 	{ "requests", &requests_closed, SETTING_retention_request_days, 1000, archive_requests },
+	/* each with its bids and participants, however many */
+	{ "auctions", &auctions_closed, SETTING_retention_auction_days, 10, archive_auctions },
 	{ "tokens", &tokens_closed, SETTING_retention_token_days, 1000, archive_tokens },
 };
 enum { N_TARGETS = sizeof(targets) / sizeof(targets[0]) };

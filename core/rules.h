@@ -188,7 +188,7 @@ struct closed {
 	enum table_id table;
 	const char *statuses[2];
 };
-extern const struct closed requests_closed, tokens_closed;
+extern const struct closed requests_closed, tokens_closed, auctions_closed;
 /* Those with a time before this, the earliest first, at most max. ret_ids may be NULL. Returns how many. */
 size_t closed_before(struct state *s, const struct closed *c, int64_t before_at, size_t max, uint64_t *ret_ids);
 /* The earliest; false: there is none. */
@@ -233,9 +233,6 @@ int bid_test(struct state *s, int64_t now, const struct auction *a, int64_t user
 	     struct err *err);
 /* Whether the user created auctions that are active. */
 bool has_active_auctions(struct state *s, int64_t user_id);
-/* Those closed before this time, the first closed first, at most max. Returns how many. */
-size_t closed_auctions(struct state *s, int64_t before_at, size_t max, uint64_t *ret_ids);
-int64_t archivable_auctions(struct state *s, int64_t before_at, int64_t max);
 
 /* ---- VIP ---- */
 

@@ -570,7 +570,7 @@ static void on_archived(struct state *s, const struct event *ev)
 	struct auction a;
 	uint64_t id;
 
-	for (int64_t i = 0; i < p->count && closed_auctions(s, p->before_at, 1, &id) == 1; i++)
+	for (int64_t i = 0; i < p->count && closed_before(s, &auctions_closed, p->before_at, 1, &id) == 1; i++)
 		if (find_auction(s, id, &a))
 			drop_auction(s, &a);
 }

@@ -1014,10 +1014,10 @@ static void the_oldest_closed_auctions_are_archived(void **state)
 	given(w, "auction.cancel", "{auction_id: 5}");
 	given(w, "auction.end", "{auction_id: 4}");
 	before = w->now;
-	assert_int_equal(archivable_auctions(w->state, before, 10), 2);
-	assert_int_equal(archivable_auctions(w->state, before + 1, 10), 4);
-	assert_int_equal(archivable_auctions(w->state, before + 1, 3), 3);
-	assert_int_equal(archivable_auctions(w->state, 0, 10), 0);
+	assert_int_equal(closed_before(w->state, &auctions_closed, before, 10, NULL), 2);
+	assert_int_equal(closed_before(w->state, &auctions_closed, before + 1, 10, NULL), 4);
+	assert_int_equal(closed_before(w->state, &auctions_closed, before + 1, 3, NULL), 3);
+	assert_int_equal(closed_before(w->state, &auctions_closed, 0, 10, NULL), 0);
 	archive(w, before + 1, 3);
 	assert_string_equal(events(w), "auction.auctions_archived");
 	then_event(w, 0, "{before_at: %lld, count: 3}", (long long)before + 1);
@@ -1031,6 +1031,31 @@ static void the_oldest_closed_auctions_are_archived(void **state)
 	answers(w, "auction.list", "{order: 'asc'}", "{items: [{id: 1}, {id: 6}]}");
 	given(w, "server.install_defaults", "{}");
 	refused(w, when(w, "auction.start", "{auction_id: 3}"), E_NOT_FOUND, "{kind: 'auction', id: 3}");
+}
+
+static void ten_auctions_are_archived_at_a_time(void **state)
+{
+	struct world *w = *state;
+
+	given_users(w, 2);
+	for (int id = 1; id <= 22; id++) {
+		given_auction(w);
+		bid(w, id, 2, 50);
+		given(w, "auction.cancel", "{auction_id: %d}", id);
+	}
+	given(w, "server.cleanup", "{target: 'auctions', days: 1}");
+	then(w, "{count: 0, more: false}");
+	given(w, "server.cleanup", "{target: 'auctions', days: 0}");
+	then(w, "{count: 10, more: true}");
+	assert_string_equal(events(w), "auction.auctions_archived");
+	/* they stay for good, unless told otherwise */
+	w->now += 10 * DAY;
+	assert_int_equal(tick(w), 0);
+	given(w, "config.set", "{entries: {retention.auction_days: 5}}");
+	assert_int_equal(tick(w), 2);
+	answers(w, "auction.list", "{}", "{items: []}");
+	answers(w, "auction.list", "{kind: 'bid', user_id: 2}", "{items: []}");
+	answers(w, "auction.stats", "{}", "{total: 22, by_status: {cancelled: 22}, bids: 22}");
 }
 
 /* ---- a whole auction ---- */
@@ -1142,6 +1167,7 @@ int main(void)
 		AUCTION_TEST(who_leads_or_sells_cannot_be_deleted),
 		AUCTION_TEST(a_deleted_user_leaves_auctions_that_are_not_closed),
 		AUCTION_TEST(the_oldest_closed_auctions_are_archived),
+		AUCTION_TEST(ten_auctions_are_archived_at_a_time),
 		AUCTION_TEST(ten_bidders_fight_while_points_move_away),
 	};
 
