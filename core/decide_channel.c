@@ -534,11 +534,6 @@ int decide_channel_delete(struct decision *d, const struct channel_delete *p, st
 
 const struct closed requests_closed = { T_join_request_by_decision, { "approved", "rejected" } };
 
-int64_t archivable_requests(struct state *s, int64_t before_at, int64_t max)
-{
-	return (int64_t)closed_before(s, &requests_closed, before_at, (size_t)max, NULL);
-}
-
 /* ---- timers ---- */
 
 bool due_request_approval(struct state *s, int64_t now, struct due *ret)

@@ -188,7 +188,7 @@ void address_config_set(struct decision *d, const struct config_set *p)
 int decide_config_set(struct decision *d, const struct config_set *p, struct config_set_result *r)
 {
 	struct config_item *items;
-	struct pairs set;
+	struct pairs set = { 0 };
 	int rc = read_entries(d, p->entries, &set);
 
 	if (rc != 0)
@@ -349,7 +349,7 @@ void address_token_delete(struct decision *d, const struct token_delete *p)
 
 int decide_token_delete(struct decision *d, const struct token_delete *p, struct nothing *r)
 {
-	struct token t;
+	struct token t = { 0 };
 	int rc = need_token(d->state, &p->ref, &t, d->err);
 
 	(void)r;
@@ -367,8 +367,8 @@ void address_config_use_token(struct decision *d, const struct config_use_token 
 
 int decide_config_use_token(struct decision *d, const struct config_use_token *p, struct config_use_token_result *r)
 {
-	struct token t;
-	struct user u;
+	struct token t = { 0 };
+	struct user u = { 0 };
 	int rc = need_token(d->state, &(struct token_ref){ .token = p->token }, &t, d->err);
 
 	if (rc == 0)
@@ -421,11 +421,6 @@ void fire_token_expiry(struct decision *d, const struct due *due)
 }
 
 const struct closed tokens_closed = { T_token_by_end, { "open", "deleted" } };
-
-int64_t archivable_tokens(struct state *s, int64_t before_at, int64_t max)
-{
-	return (int64_t)closed_before(s, &tokens_closed, before_at, (size_t)max, NULL);
-}
 
 /* ---- import ---- */
 
@@ -545,7 +540,7 @@ static void import_tokens(struct decision *d, const struct config_data *data, bo
 int decide_config_import(struct decision *d, const struct config_import *p, struct config_import_result *r)
 {
 	struct config_data data = { 0 };
-	struct pairs entries;
+	struct pairs entries = { 0 };
 	int rc = read_data(d, p->data, &data, &entries);
 
 	if (rc != 0)

@@ -179,7 +179,6 @@ bool find_token(struct state *s, struct slice text, struct token *ret);
 int need_token(struct state *s, const struct token_ref *ref, struct token *ret, struct err *err);
 /* By the clock. */
 struct slice token_status(const struct token *t, int64_t now);
-int64_t archivable_tokens(struct state *s, int64_t before_at, int64_t max);
 
 /* ---- what is archived ---- */
 
@@ -214,7 +213,6 @@ bool join_request_due(struct state *s, const struct join_request *r, int64_t *re
 void join_request_show(struct state *s, const struct join_request *r, struct join_request_item *ret);
 /* The user's pending ones. */
 void reject_requests_of(struct decision *d, int64_t user_id, const char *reason);
-int64_t archivable_requests(struct state *s, int64_t before_at, int64_t max);
 
 /* ---- auctions ---- */
 

@@ -716,10 +716,10 @@ static void the_oldest_decisions_are_archived(void **state)
 		      decided[i]);
 	given(w, "channel.create", "{kind: 'request', user_id: 2, channel_id: -100}");
 	before = w->now - HOUR; /* the last one was decided then */
-	assert_int_equal(archivable_requests(w->state, before, 10), 4);
-	assert_int_equal(archivable_requests(w->state, before, 3), 3);
-	assert_int_equal(archivable_requests(w->state, before + 1, 10), 5);
-	assert_int_equal(archivable_requests(w->state, WORLD_NOW, 10), 0);
+	assert_int_equal(closed_before(w->state, &requests_closed, before, 10, NULL), 4);
+	assert_int_equal(closed_before(w->state, &requests_closed, before, 3, NULL), 3);
+	assert_int_equal(closed_before(w->state, &requests_closed, before + 1, 10, NULL), 5);
+	assert_int_equal(closed_before(w->state, &requests_closed, WORLD_NOW, 10, NULL), 0);
 	archive(w, before, 3);
 	then_event(w, 0, "{before_at: %lld, count: 3}", (long long)before);
 	assert_string_equal(listed(w, "channel.list", "{kind: 'request', order: 'asc'}", "id"), "1 3 5 7");
