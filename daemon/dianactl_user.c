@@ -36,6 +36,7 @@ struct person {
 	uint64_t limit;
 	struct client_message user;
 	struct dianactl_batch parts;
+	bool decimals; /* of the transactions: one of them has a fraction */
 };
 
 /* ---- asking ---- */
@@ -293,7 +294,7 @@ static void print_names(const struct person *p, const char *label, enum part par
 	putchar('\n');
 }
 
-/* ---- lists ---- */
+/* ---- lists; about is the person ---- */
 
 static const struct client_column mission_columns[] = {
 	{ "MISSION", false }, { "NAME", false },  { "TYPE", false },
@@ -323,26 +324,28 @@ static const struct client_column auction_columns[] = {
 static void add_auction(struct client_table *table, const struct dianactl *ctl, const msgpack_object *item,
 			const void *about)
 {
+	const struct person *p = about;
 	const msgpack_object *user = client_object_get(item, "user");
-	char text[CLIENT_FORMAT_MAX];
+	bool won = client_object_int(item, "winner_id", 0) == p->id;
 	bool leads = client_object_bool(user, "leads", false);
+	char text[CLIENT_FORMAT_MAX];
 
-	(void)about;
 	client_table_object(table, client_object_get(item, "id"));
 	client_table_text(table, client_object_text(item, "name"));
 	client_table_text(table, client_object_text(item, "status"));
 	dianactl_cells_time(table, item, "end_at", ctl->utc);
 	client_table_string(table, dianactl_cells_amount(text, item, "current_bid"));
 	client_table_string(table, dianactl_cells_amount(text, user, "highest_bid"));
-	client_table_string(table, leads ? "yes" : "no");
-	client_table_paint(table, leads ? CLIENT_COLOUR_GREEN : CLIENT_COLOUR_NONE);
+	client_table_string(table, won ? "won" : leads ? "yes" : "no");
+	client_table_paint(table, won || leads ? CLIENT_COLOUR_GREEN : CLIENT_COLOUR_NONE);
 }
 
-/* about: whether any of them has a fraction. */
 static void add_transaction(struct client_table *table, const struct dianactl *ctl, const msgpack_object *item,
 			    const void *about)
 {
-	dianactl_transactions_add(table, item, *(const bool *)about, ctl->utc);
+	const struct person *p = about;
+
+	dianactl_transactions_add(table, item, p->decimals, ctl->utc);
 }
 
 static bool any_fraction(const struct person *p)
@@ -358,26 +361,23 @@ static bool any_fraction(const struct person *p)
 
 static int print_lists(const struct dianactl *ctl, const struct person *p)
 {
-#define LIST(title, columns, add)                                                                                      \
-	{                                                                                                              \
-		title, columns, DIANACTL_COUNT(columns), add                                                           \
-	}
+#define COLUMNS(columns) columns, DIANACTL_COUNT(columns)
 	static const struct {
 		enum part part;
 		struct dianactl_list list;
 	} lists[] = {
-		{ PART_BEGUN, LIST("Missions in work", mission_columns, add_mission) },
-		{ PART_AVAILABLE, LIST("Missions not begun", mission_columns, add_mission) },
-		{ PART_COMPLETED, LIST("Missions completed", mission_columns, add_mission) },
-		{ PART_AUCTIONS, LIST("Auctions joined", auction_columns, add_auction) },
-		{ PART_TRANSACTIONS, LIST("Latest transactions", dianactl_transactions_columns, add_transaction) },
+		{ PART_BEGUN, { "Missions in work", COLUMNS(mission_columns), add_mission } },
+		{ PART_AVAILABLE, { "Missions not begun", COLUMNS(mission_columns), add_mission } },
+		{ PART_COMPLETED, { "Missions completed", COLUMNS(mission_columns), add_mission } },
+		{ PART_AUCTIONS, { "Auctions joined", COLUMNS(auction_columns), add_auction } },
+		{ PART_TRANSACTIONS,
+		  { "Latest transactions", COLUMNS(dianactl_transactions_columns), add_transaction } },
 	};
-#undef LIST
-	bool decimals = any_fraction(p);
+#undef COLUMNS
 	int rc = DIANACTL_OK;
 
 	for (size_t i = 0; i < DIANACTL_COUNT(lists) && rc == DIANACTL_OK; i++)
-		rc = dianactl_lists_print(stdout, ctl, &lists[i].list, &p->parts, lists[i].part, &decimals);
+		rc = dianactl_lists_print(stdout, ctl, &lists[i].list, &p->parts, lists[i].part, p);
 	return rc;
 }
 
@@ -415,6 +415,7 @@ static int user_run(struct dianactl *ctl, const void *values)
 
 	if (rc == DIANACTL_OK)
 		rc = dianactl_batch_ask(ctl, queries, N_PARTS, &p, &p.parts);
+	p.decimals = any_fraction(&p);
 	if (rc == DIANACTL_OK)
 		rc = ctl->json ? print_json(&p) : print_screen(ctl, &p);
 	client_message_clear(&p.user);
