@@ -1,0 +1,5 @@
+"""All cases. One file each for some interfaces of the table."""
+
+import cases_daemon  # noqa: F401
+import cases_user_point  # noqa: F401
+from expect import CASES  # noqa: F401
