@@ -120,10 +120,22 @@ static void put_names(struct buf *out, const char *names)
 	array_close(out, head, n);
 }
 
+/* Such a command is decoded like all others, but has no version that could be expected. */
+static bool on_several_streams(const struct method_def *def)
+{
+	return def->class == METHOD_COMMAND && def->address == ADDRESS_MANY;
+}
+
+static bool takes(const struct method_def *def, const struct field *f)
+{
+	return !on_several_streams(def) || strcmp(f->name, "expected_version") != 0;
+}
+
 void reference_show(enum method_id m, struct buf *out)
 {
 	const struct method_def *def = &method_defs[m];
 	const struct plan *p = dispatch_plan(m);
+	uint32_t n_params = 0;
 	struct map_writer w;
 	size_t head;
 
@@ -136,8 +148,11 @@ void reference_show(enum method_id m, struct buf *out)
 	map_key(&w, "params");
 	head = array_open(out);
 	for (unsigned i = 0; i < plan_n_fields(p); i++)
-		show_param(p, i, out);
-	array_close(out, head, plan_n_fields(p));
+		if (takes(def, plan_field(p, i))) {
+			show_param(p, i, out);
+			n_params++;
+		}
+	array_close(out, head, n_params);
 	put_names(map_key(&w, "errors"), def->errors);
 	put_names(map_key(&w, "events"), def->events);
 	map_close(&w);
@@ -217,9 +232,9 @@ static void print_method(FILE *f, enum method_id m)
 	const struct method_def *def = &method_defs[m];
 	const struct plan *p = plan_new(def->params(), NULL);
 
-	fprintf(f, "### %s%s%s\n\n%s %s, role %s and above.\n\n", def->name, def->kind ? ", kind " : "",
+	fprintf(f, "### %s%s%s\n\n%s %s, role %s and above.%s\n\n", def->name, def->kind ? ", kind " : "",
 		def->kind ? def->kind : "", def->doc, def->class == METHOD_COMMAND ? "Command" : "Query",
-		role_name(def));
+		role_name(def), on_several_streams(def) ? " On several streams: no `expected_version`." : "");
 	if (p != NULL && plan_n_fields(p) > 0) {
 		fputs("| Param | Type | Range | Meaning |\n|---|---|---|---|\n", f);
 		for (unsigned i = 0; i < plan_n_fields(p); i++)
