@@ -4,7 +4,7 @@ from expect import at_least, case, every, has_ids, ids, some
 from world import OTHERS
 
 DAY = 86400000
-BALANCE = 400  # of 123: 10 for a check-in, 490 for a quiz, 100 spent
+BALANCE = 405  # of 123: 10 for a check-in, 5 for the mission of it, 490 for a quiz, 100 spent
 RANKS = len(OTHERS)  # all of them have more
 
 # ---- IUserRepository
@@ -14,7 +14,10 @@ USER = {"id": 123, "username": "user123", "first_name": "Uno", "last_name": "Pru
 case("IUserRepository.get_by_id", USER)
 case(
     "IUserRepository.create",
-    {"changed": True, "item": {"id": 123, "username": "user123", "first_name": "Uno", "last_name": None, "role": "free"}},
+    {
+        "changed": True,
+        "item": {"id": 123, "username": "user123", "first_name": "Uno", "last_name": None, "role": "free"},
+    },
     given=[("user.delete", {"id": 123})],
     then=[("user.get", {"id": 123}, {"first_name": "Uno"}), ("point.get", {"id": 123}, {"balance": 0})],
 )
@@ -36,7 +39,9 @@ case(
 case("IUserRepository.get_admins", {"items": ids(1), "next": None})
 case("IUserRepository.get_vip_users", {"items": has_ids(456, 789)})
 case("IUserRepository.search_by_name", {"items": ids(123), "next": None})
-case("IUserRepository.get_user_stats", {"id": 123, "stats": {"checkin_streak": 1, "days_active": 1, "messages_sent": 0}})
+case(
+    "IUserRepository.get_user_stats", {"id": 123, "stats": {"checkin_streak": 1, "days_active": 1, "messages_sent": 0}}
+)
 case(
     "IUserRepository.update_user_stats",
     {"changed": True, "item": {"id": 123}},
@@ -51,7 +56,7 @@ case("IUserRepository.get_users_with_role", {"items": has_ids(456, 789)})
 
 case(
     "IPointRepository.get_user_balance",
-    {"id": 123, "balance": BALANCE, "held": 0, "available": BALANCE, "rank": some, "transactions": 3},
+    {"id": 123, "balance": BALANCE, "held": 0, "available": BALANCE, "rank": some, "transactions": 4},
 )
 case(
     "IPointRepository.add_points",
@@ -74,7 +79,7 @@ case(
 )
 case(
     "IPointRepository.get_transaction_history",
-    {"items": lambda items: [i["amount"] for i in items] == [-100, 490, 10], "next": None},
+    {"items": lambda items: [i["amount"] for i in items] == [-100, 490, 5, 10], "next": None},
 )
 case(
     "IPointRepository.get_transactions_by_source",
@@ -82,15 +87,21 @@ case(
 )
 case(
     "IPointRepository.get_transactions_by_date_range",
-    {"items": lambda items: len(items) == 3},
+    {"items": lambda items: len(items) == 4},
     params=lambda p, w: dict(p, from_at=w.began - 60000, to_at=w.began + DAY),
 )
-case("IPointRepository.get_top_users_by_points", {"items": lambda items: len(items) == 10 and items[0]["balance"] == 1240})
+case(
+    "IPointRepository.get_top_users_by_points",
+    {"items": lambda items: len(items) == 10 and items[0]["balance"] == 1240},
+)
 case(
     "IPointRepository.get_users_with_balance_above",
     {"items": lambda items: len(items) == 50 and all(i["balance"] >= 500 for i in items), "next": some},
 )
-case("IPointRepository.get_users_with_balance_below", {"items": lambda items: all(i["balance"] < 500 for i in items) and 123 in [i["user_id"] for i in items]})
+case(
+    "IPointRepository.get_users_with_balance_below",
+    {"items": lambda items: all(i["balance"] < 500 for i in items) and 123 in [i["user_id"] for i in items]},
+)
 TOTAL = BALANCE + 1000 + sum(OTHERS)
 case("IPointRepository.get_total_points_in_system", {"total_points": at_least(TOTAL)})
 case(
@@ -104,10 +115,21 @@ case(
 )
 case(
     "IPointRepository.get_user_point_activity_summary",
-    {"user_id": 123, "days": 30, "earned": 500, "spent": 100, "net": BALANCE, "transactions": 3, "average_earning": 250},
+    {
+        "user_id": 123,
+        "days": 30,
+        "earned": 505,
+        "spent": 100,
+        "net": BALANCE,
+        "transactions": 4,
+        "average_earning": 505 / 3,
+    },
 )
 case("IPointRepository.has_sufficient_balance", {"sufficient": True})
-case("IPointRepository.validate_transaction_integrity", {"ok": True, "transactions": 3, "balance": BALANCE, "computed": BALANCE})
+case(
+    "IPointRepository.validate_transaction_integrity",
+    {"ok": True, "transactions": 4, "balance": BALANCE, "computed": BALANCE},
+)
 case(
     "IPointRepository.add_points_bulk",
     {"transactions": [{"user_id": 123, "balance_after": BALANCE + 5}, {"user_id": 456, "balance_after": 1005}]},
@@ -133,8 +155,11 @@ case("SqlUserRepository.get_leaderboard_with_rankings", {"items": every(messages
 case("SqlUserRepository.get_user_rank_by_points", {"rank": at_least(RANKS + 1)})
 case("EnhancedUserService.get_user", USER)
 case("EnhancedUserService.get_user_with_stats", {"id": 123, "balance": BALANCE, "stats": some, "engagement": some})
-case("services.daily_checkin / check_daily_engagement", {"streak": 1, "points": at_least(10), "next_at": some},
-     given=[("user.delete", {"id": 123})])
+case(
+    "services.daily_checkin / check_daily_engagement",
+    {"streak": 1, "points": at_least(10), "next_at": some},
+    given=[("user.delete", {"id": 123})],
+)
 case("services.claim_gift", {"points": 5, "balance": BALANCE + 5})
 case(
     "services.grant_vip / extend_subscription / set_subscription_expiration",
@@ -153,11 +178,17 @@ case(
     {"items": lambda items: [(i["source"], i["days"]) for i in items][-1:] == [("promotion", 7)]},
     given=[("user.grant_vip", {"user_id": 123, "days": 7, "source": "promotion"})],
 )
-case("services.create_level", {"item": {"id": 21, "name": "Nova", "min_points": 16000}},
-     then=[("point.get", {"kind": "level", "id": 21}, {"name": "Nova"})])
+case(
+    "services.create_level",
+    {"item": {"id": 21, "name": "Nova", "min_points": 16000}},
+    then=[("point.get", {"kind": "level", "id": 21}, {"name": "Nova"})],
+)
 case("services.list_levels", {"items": lambda items: [i["id"] for i in items] == list(range(1, 21))})
 case("services.create_reward", {"item": {"id": 3, "title": "Foto", "required_points": 300, "is_active": True}})
-case("services.claim_reward", {"changed": True},
-     then=[("point.list", {"kind": "claim", "user_id": 123}, {"items": [{"reward_id": 2}]})])
+case(
+    "services.claim_reward",
+    {"changed": True},
+    then=[("point.list", {"kind": "claim", "user_id": 123}, {"items": [{"reward_id": 2}]})],
+)
 case("services.get_available_rewards", {"items": [{"id": 2, "user": {"claimable": True, "claimed_at": None}}]})
 case("services.award_poll", {"recorded": True, "points": at_least(2), "balance": at_least(BALANCE + 2)})

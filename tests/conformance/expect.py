@@ -9,6 +9,8 @@ A wanted value is compared so:
 
 CASES = {}
 
+LAST = object()  # in params: the id of what was created last
+
 
 def difference(got, want, where="result"):
     """What is not as wanted, as a text; "" when all is."""
@@ -32,7 +34,11 @@ def difference(got, want, where="result"):
             if found:
                 return found
         return ""
-    return "" if got == want and isinstance(got, bool) == isinstance(want, bool) else "%s is %r, not %r" % (where, got, want)
+    return (
+        ""
+        if got == want and isinstance(got, bool) == isinstance(want, bool)
+        else "%s is %r, not %r" % (where, got, want)
+    )
 
 
 class Case:
@@ -53,6 +59,11 @@ class Case:
 def case(name, want, given=(), then=(), params=None):
     assert name not in CASES, name
     CASES[name] = Case(want, given, then, params)
+
+
+def as_another(id):
+    """For params: the table's id is taken, and no id is ever given again."""
+    return lambda params, world: dict(params, id=id)
 
 
 # ---- wanted values

@@ -1,16 +1,26 @@
 """The state that every row of methods.tsv finds: a small community whose ids are those of the table."""
 
-import copy
+import csv
 import os
+import shutil
 import time
 
-from lib import Daemon
+from lib import Daemon, LedgerTest
+from world_story import Story
 
 OTHERS = range(1001, 1241)  # people with 1001 .. 1240 points
 TOKEN = "q3vW0n1kS8y2mZ4tB6uH9A"  # stands in the table for whatever string token 11 got
 
 
-class World:
+def read_rows():
+    with open(os.path.join(os.path.dirname(__file__), "methods.tsv"), encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+ROWS = read_rows()
+
+
+class World(Story):
     def __init__(self):
         self.daemon = Daemon().start()
         self.copy = os.path.join(self.daemon.dir, "copy")
@@ -18,6 +28,7 @@ class World:
         self.began = int(time.time() * 1000)
         self.c = self.daemon.client()
         self.people()
+        self.story()
         self.call("server.backup", path=self.copy)
 
     def cleanup(self):
@@ -33,7 +44,7 @@ class World:
             return {key: self.fill_in(value) for key, value in params.items()}
         if isinstance(params, list):
             return [self.fill_in(value) for value in params]
-        return self.token if params == TOKEN else copy.copy(params)
+        return self.token if params == TOKEN else params
 
     # ---- users, points, settings
 
@@ -53,3 +64,19 @@ class World:
         call("point.create", kind="reward", title="Libro", required_points=10000)
         call("point.create", kind="reward", title="Pegatina", required_points=100)
         call("config.set", entries={"flag.old_menu": True})
+
+
+class WorldTest(LedgerTest):
+    """Tests that share a world. What changes it is done on a copy."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.world = World()
+        cls.addClassCleanup(cls.world.cleanup)
+
+    def on_a_copy(self, *options):
+        """A daemon on a copy of the world."""
+        daemon = self.new_daemon(*options)
+        shutil.copytree(self.world.copy, daemon.data)
+        return daemon.start()
