@@ -13,6 +13,7 @@
 
 #include "child.h"
 #include "lmdb_commit.h"
+#include "mix.h"
 #include "proto_diana.h"
 #include "proto_redis.h"
 #include "report.h"
@@ -711,6 +712,27 @@ static int measure_rebuild(struct bench *b)
 	return 0;
 }
 
+/* --- the mixed workload --- */
+
+static int measure_mix(struct bench *b)
+{
+	const struct scenario *awards = &b->scenarios[0];
+	struct measure prepared = { 0 };
+	struct load_spec spec = spec_of(b, awards);
+
+	printf("mixed, %u connections × %u in flight\n", spec.connections, spec.depth);
+	spec.driver = &diana_driver;
+	spec.socket = b->diana_socket;
+	spec.work = &b->diana_work;
+	spec.op = OP_PREPARE;
+	if (measured_run(&b->diana, &spec, &prepared) != 0)
+		return -1;
+	settle(b);
+	spec.op = OP_MIX;
+	spec.expects = mix_expects;
+	return measured_run(&b->diana, &spec, &b->totals.mix);
+}
+
 /* --- the run --- */
 
 static int start_all(struct bench *b)
@@ -754,6 +776,9 @@ static int run(struct bench *b)
 			return -1;
 	}
 	if (check_sums(b) != 0)
+		return -1;
+	/* after the sums were compared: activity and missions pay, too */
+	if (uses(b, SIDE_DIANA) && measure_mix(b) != 0)
 		return -1;
 	return uses(b, SIDE_DIANA) && b->opt.rebuild ? measure_rebuild(b) : 0;
 }

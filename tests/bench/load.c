@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "mix.h"
+
 #define READ_SIZE ((size_t)256 << 10)
 #define STALL_NS (30 * (uint64_t)1000000000)
 #define TICK_NS ((uint64_t)250 * 1000000)
@@ -129,6 +131,11 @@ static int conn_send_rest(struct load *l, struct conn *c)
 	return 0;
 }
 
+static bool runs_to_its_end(enum op op)
+{
+	return op == OP_LOAD || op == OP_PREPARE;
+}
+
 /* Whether there is anything left to ask. */
 static bool wants_more(const struct load *l)
 {
@@ -136,6 +143,8 @@ static bool wants_more(const struct load *l)
 
 	if (l->spec->op == OP_LOAD)
 		return w->loaded < w->users;
+	if (l->spec->op == OP_PREPARE)
+		return w->prepared < MIX_PREPARATIONS;
 	return l->stage != DRAINING;
 }
 
@@ -154,7 +163,9 @@ static int account(struct load *l, struct conn *c, const struct reply *reply, ui
 		complain("%s: answered a request that was not made", l->spec->driver->name);
 		return -1;
 	}
-	if (reply->error != NULL && r->errors++ == 0)
+	if (reply->error != NULL && l->spec->expects != NULL && l->spec->expects(reply))
+		r->refusals++;
+	else if (reply->error != NULL && r->errors++ == 0)
 		l->spec->driver->explain(reply, r->first_error, sizeof(r->first_error));
 	if (l->stage == MEASURING) {
 		hist_add(&r->latency, now - c->sent_at[reply->slot]);
@@ -235,7 +246,7 @@ static void stage_advance(struct load *l, uint64_t now)
 {
 	const struct load_spec *spec = l->spec;
 
-	if (spec->op == OP_LOAD)
+	if (runs_to_its_end(spec->op))
 		return;
 	if (l->stage == WARMING && (double)(now - l->began) >= spec->warmup_s * 1e9) {
 		l->stage = MEASURING;
@@ -299,7 +310,7 @@ int load_run(const struct load_spec *spec, struct load_result *result)
 		goto out;
 	}
 	/* The load itself is measured from the first request to the last reply. */
-	l.stage = spec->op == OP_LOAD ? MEASURING : WARMING;
+	l.stage = runs_to_its_end(spec->op) ? MEASURING : WARMING;
 	l.began = now_ns();
 	if (load_start(&l) != 0 || load_loop(&l) != 0)
 		goto out;

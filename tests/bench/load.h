@@ -19,6 +19,8 @@ enum op {
 	OP_AWARD,   /* a random amount for a random user */
 	OP_BALANCE, /* balance of a random user */
 	OP_RANK,    /* rank of a random user */
+	OP_PREPARE, /* create what the mix is about; ends when all exist. dianad only, like the mix */
+	OP_MIX,     /* see mix.h */
 };
 
 /* What both servers are told about: the users and what they were given so far. */
@@ -28,6 +30,8 @@ struct workload {
 	uint64_t random;
 	uint64_t awards;   /* requested by OP_AWARD */
 	uint64_t credited; /* points, by OP_LOAD and OP_AWARD together */
+	uint32_t prepared; /* requests of OP_PREPARE so far */
+	uint32_t bids;     /* of OP_MIX so far */
 };
 
 /* Ten digits, as the ids of the real users have, all of one width on any wire. */
@@ -65,6 +69,8 @@ struct load_spec {
 	uint64_t count;
 	double warmup_s;
 	double seconds;
+	/* Whether an error is part of the work: then it is counted as a refusal. NULL: none is. */
+	bool (*expects)(const struct reply *reply);
 	/* Called about four times a second while it runs. May be NULL. */
 	void (*tick)(void *arg);
 	void *tick_arg;
@@ -74,7 +80,8 @@ struct load_spec {
 struct load_result {
 	uint64_t ops;
 	double seconds;
-	uint64_t all_ops; /* with warm-up and what was in flight at the end */
+	uint64_t all_ops;  /* with warm-up and what was in flight at the end */
+	uint64_t refusals; /* errors that were expected */
 	uint64_t errors;
 	char first_error[256];
 	struct hist latency;

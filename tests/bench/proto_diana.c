@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mix.h"
+
 /*
  * Requests as bytes, [0, msgid, method, [params]], with every number that is patched in its widest
  * form. The msgid is the slot.
@@ -140,6 +142,12 @@ static void diana_encode(struct workload *w, enum op op, uint32_t slot, struct b
 	case OP_BALANCE:
 	case OP_RANK: /* one query answers both */
 		put_u32(put_request(out, GET, sizeof(GET) - 1, slot) + NUMBER_AT(GET, 4), workload_pick_user(w));
+		break;
+	case OP_PREPARE:
+		mix_prepare_encode(w, slot, out);
+		break;
+	case OP_MIX:
+		mix_encode(w, slot, out);
 		break;
 	}
 }

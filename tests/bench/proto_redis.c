@@ -92,6 +92,9 @@ static void redis_encode(struct workload *w, enum op op, uint32_t slot, struct b
 	case OP_RANK:
 		put_query(out, rank_request, sizeof(rank_request) - 1, RANK_USER, workload_pick_user(w));
 		break;
+	case OP_PREPARE:
+	case OP_MIX:
+		abort(); /* dianad alone */
 	}
 }
 

@@ -185,6 +185,21 @@ static void print_totals(FILE *f, const struct totals *t)
 			grouped((double)t->rebuild_events / t->rebuild_s, text), t->rebuild_s);
 }
 
+static void print_mix(FILE *f, const struct measure *mix, const struct scenario *awards)
+{
+	char text[32];
+
+	if (mix->load.ops == 0)
+		return;
+	fprintf(f, "mixed, %u×%u: %s/s", awards->connections, awards->depth, grouped(rate(mix), text));
+	fprintf(f, ", p50 %s", latency(quantile_us(mix, 0.5), text));
+	fprintf(f, ", p99 %s", latency(quantile_us(mix, 0.99), text));
+	fprintf(f, ", %.2f cpu us, %.1f %% refused, %.2f of the awards\n",
+		quotient((double)mix->cpu_us, (double)mix->load.all_ops),
+		100 * quotient((double)mix->load.refusals, (double)mix->load.all_ops),
+		quotient(rate(mix), rate(&awards->diana)));
+}
+
 unsigned report_table(FILE *f, const struct scenario *scenarios, size_t n, const struct totals *t)
 {
 	fprintf(f, "\n%-14s%11s%11s%11s%8s  %11s%11s%11s%8s%9s  target\n", "", "ours/s", "p50", "p99", "cpu us",
@@ -195,6 +210,7 @@ unsigned report_table(FILE *f, const struct scenario *scenarios, size_t n, const
 	for (size_t i = 0; i < n; i++)
 		if (scenarios[i].floor.load.ops != 0)
 			print_floor(f, &scenarios[i]);
+	print_mix(f, &t->mix, &scenarios[0]);
 	print_totals(f, t);
 	return count_missed(scenarios, n, t);
 }
@@ -251,6 +267,7 @@ unsigned report_json(FILE *f, const struct scenario *scenarios, size_t n, const 
 	}
 	fprintf(f, "  ],\n  \"missed\": %u,\n  \"diana_load_s\": %.3f,\n  \"redis_load_s\": %.3f", misses,
 		t->diana_load_s, t->redis_load_s);
+	json_measure(f, "mixed", &t->mix);
 	json_verdict(f, "peak_anon_bytes", memory_verdict(t));
 	fprintf(f,
 		",\n  \"log_bytes\": %llu, \"log_events\": %llu, \"log_bytes_per_event\": %.1f, "

@@ -39,6 +39,7 @@ struct totals {
 	uint64_t log_awards;
 	uint64_t aof_growth;
 	uint64_t aof_awards;
+	struct measure mix; /* the mixed workload, in the shape of the first scenario */
 	uint64_t rebuild_events;
 	double rebuild_s;
 };
