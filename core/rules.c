@@ -117,6 +117,7 @@ int credit(struct decision *d, const struct credit *c)
 	get_point_totals(d->state, 0, &totals);
 	if (__builtin_add_overflow(totals.earned, amount, &sum)) {
 		err_set(d->err, E_LIMIT_EXCEEDED, "the ledger holds no more credits");
+		err_detail_points(d->err, "limit", INT64_MAX);
 		return E_LIMIT_EXCEEDED;
 	}
 	EMIT(d, point_credited, .user_id = c->user_id, .amount = amount, .base = c->base, .multiplier = multiplier,

@@ -1,10 +1,8 @@
 #include <inttypes.h>
 
-#include "core/settings.h"
 #include "daemon/call.h"
 #include "daemon/clock.h"
 #include "daemon/ledger.h"
-#include "daemon/rate.h"
 #include "daemon/server.h"
 #include "daemon/worker_query.h"
 
@@ -155,26 +153,6 @@ static int not_there_yet(struct call *c, const struct query_params *common)
 	return E_UNAVAILABLE;
 }
 
-/* More activity reports than a person makes: refused in front of the decision, and not by the log. */
-static int too_much_activity(struct call *c, const void *params, const struct command_params *common)
-{
-	const struct user_record_activity *p = params;
-	struct ledger *l = server_ledger(c->server);
-	int64_t retry_at, limit;
-
-	if (c->id != METHOD_user_record_activity)
-		return 0;
-	if (common->idempotency_key.base != NULL && ledger_knows_key(l, common->idempotency_key))
-		return 0;
-	limit = setting_int(ledger_state(l), SETTING_throttle_activity_per_minute);
-	if (rate_allow(server_rate(c->server), p->user_id, ledger_now(l), limit, &retry_at))
-		return 0;
-	err_set(c->err, E_RATE_LIMITED, "user %" PRId64 ": more than %" PRId64 " activities in a minute", p->user_id,
-		limit);
-	err_detail_int(c->err, "retry_at", retry_at);
-	return E_RATE_LIMITED;
-}
-
 static int run(struct call *c)
 {
 	const struct method_def *def = &method_defs[c->id];
@@ -192,8 +170,7 @@ static int run(struct call *c)
 		return rc;
 	switch (def->class) {
 	case METHOD_COMMAND:
-		rc = too_much_activity(c, own, common);
-		return rc == 0 ? run_command(c, own, common) : rc;
+		return run_command(c, own, common);
 	case METHOD_QUERY:
 		rc = not_there_yet(c, common);
 		if (rc != 0)

@@ -328,11 +328,6 @@ static int look_up_key(struct ledger *l, const struct command *c, struct slice d
 	return rc == 0 ? 1 : -rc;
 }
 
-bool ledger_knows_key(struct ledger *l, struct slice key)
-{
-	return log_key_seq(engine_state(l->engine), key, ledger_now(l)) != 0;
-}
-
 /* ---- one command ---- */
 
 static bool exempt_from_maintenance(const char *method)
@@ -490,6 +485,8 @@ static int one_command(struct ledger *l, const struct command *c, struct buf *ou
 	rc = in_maintenance(l, c, err);
 	if (rc == 0)
 		rc = check_version(l, c, err);
+	if (rc == 0 && l->ops.admit != NULL)
+		rc = l->ops.admit(l->ops.arg, c, err);
 	if (rc == 0)
 		rc = run_decision(l, c, done, out, err);
 	if (rc == 0)

@@ -26,7 +26,10 @@ struct ledger_options {
 	uint64_t log_reserve;  /* bytes of disk that stay free */
 };
 
+struct command;
 struct ledger_ops {
+	/* May refuse a command for what is not in the state, before it is decided: NULL, or 0 or a code. */
+	int (*admit)(void *arg, const struct command *c, struct err *err);
 	void (*durable)(void *arg, uint64_t seq);
 	void (*failed)(void *arg, uint64_t durable_seq, const struct err *err);
 	void *arg;
@@ -66,9 +69,6 @@ struct command {
  * expected_version and the decision itself was tested before.
  */
 int ledger_command(struct ledger *l, const struct command *c, struct buf *out, struct err *err);
-
-/* Whether a command with this key was decided before. */
-bool ledger_knows_key(struct ledger *l, struct slice key);
 
 /*
  * Several commands, one commit: begin, then command after command with ledger_command(), then end or (after

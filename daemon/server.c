@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/settings.h"
 #include "daemon/clock.h"
 #include "daemon/diag.h"
 #include "daemon/ledger.h"
@@ -49,7 +50,7 @@ struct server {
 	struct subscriptions *subscriptions;
 	struct worker *reader, *rebuilder;
 	int listen_fd, lock_fd;
-	struct event *on_connect, *on_term, *on_int, *on_timer;
+	struct event *on_connect, *on_accept_again, *on_term, *on_int, *on_timer;
 	gid_t group;
 	struct session **sessions; /* by slot */
 	uint32_t n_slots, n_sessions, serial;
@@ -74,11 +75,6 @@ struct event_base *server_base(struct server *srv)
 struct ledger *server_ledger(struct server *srv)
 {
 	return srv->ledger;
-}
-
-struct rate *server_rate(struct server *srv)
-{
-	return srv->rate;
 }
 
 struct stats *server_stats_of(struct server *srv)
@@ -329,6 +325,25 @@ static void take(struct server *srv, int fd)
 	diag_debug("connection %" PRIu64 ": uid %" PRId64, session_id(s), uid);
 }
 
+/* Whoever waits to be accepted would wake the loop again at once: they wait a second. */
+static void pause_accepting(struct server *srv)
+{
+	static const struct timeval second = { .tv_sec = 1 };
+
+	diag_warn("no file descriptors left for new connections; see max_connections and the limit of open files");
+	event_del(srv->on_connect);
+	event_add(srv->on_accept_again, &second);
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *srv = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(srv->on_connect, NULL);
+}
+
 static void on_connect(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *srv = arg;
@@ -339,7 +354,7 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 
 		if (peer < 0) {
 			if (errno == EMFILE || errno == ENFILE)
-				diag_warn("no file descriptors left for new connections");
+				pause_accepting(srv);
 			return;
 		}
 		take(srv, peer);
@@ -606,6 +621,7 @@ static void wind_down(struct server *srv)
 
 	srv->stopping = true;
 	event_del(srv->on_connect);
+	event_del(srv->on_accept_again);
 	while (monotonic_ms() < until) {
 		size_t waiting = 0;
 
@@ -663,13 +679,31 @@ static int open_events(struct server *srv, struct err *err)
 	return 0;
 }
 
+/* More activity reports than a person makes are refused without a trace in the log. */
+static int admit(void *arg, const struct command *c, struct err *err)
+{
+	const struct user_record_activity *p = c->params;
+	struct server *srv = arg;
+	int64_t retry_at, limit;
+
+	if (c->method != METHOD_user_record_activity)
+		return 0;
+	limit = setting_int(ledger_state(srv->ledger), SETTING_throttle_activity_per_minute);
+	if (rate_allow(srv->rate, p->user_id, ledger_now(srv->ledger), limit, &retry_at))
+		return 0;
+	err_set(err, E_RATE_LIMITED, "user %" PRId64 ": more than %" PRId64 " activities in a minute", p->user_id,
+		limit);
+	err_detail_int(err, "retry_at", retry_at);
+	return E_RATE_LIMITED;
+}
+
 static int open_ledger(struct server *srv, struct err *err)
 {
 	const struct options *o = srv->options;
 	struct ledger_options lo = { .data = o->data,
 				     .install_defaults = o->defaults != 0,
 				     .log_reserve = (uint64_t)o->log_reserve_mb << 20 };
-	struct ledger_ops ops = { on_durable, on_failed, srv };
+	struct ledger_ops ops = { admit, on_durable, on_failed, srv };
 	int rc = ledger_open(&lo, srv->base, &ops, progress, srv, &srv->ledger, err);
 
 	if (rc == 0)
@@ -715,7 +749,8 @@ int server_open(const struct options *o, struct server **ret, struct err *err)
 		rc = bind_socket(srv, err);
 	if (rc == 0) {
 		srv->on_connect = event_new(srv->base, srv->listen_fd, EV_READ | EV_PERSIST, on_connect, srv);
-		if (srv->on_connect == NULL || event_add(srv->on_connect, NULL) != 0)
+		srv->on_accept_again = evtimer_new(srv->base, on_accept_again, srv);
+		if (srv->on_connect == NULL || srv->on_accept_again == NULL || event_add(srv->on_connect, NULL) != 0)
 			rc = err_set(err, E_INTERNAL, "no memory");
 	}
 	if (rc != 0) {
@@ -753,6 +788,7 @@ void server_close(struct server *srv)
 	if (srv->lock_fd >= 0)
 		close(srv->lock_fd);
 	free_event(srv->on_connect);
+	free_event(srv->on_accept_again);
 	free_event(srv->on_term);
 	free_event(srv->on_int);
 	free_event(srv->on_timer);

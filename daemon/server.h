@@ -10,7 +10,6 @@
  */
 struct event_base;
 struct ledger;
-struct rate;
 struct worker;
 struct stats;
 struct subscriptions;
@@ -25,7 +24,6 @@ void server_stop(struct server *srv);
 
 struct event_base *server_base(struct server *srv);
 struct ledger *server_ledger(struct server *srv);
-struct rate *server_rate(struct server *srv);
 struct stats *server_stats_of(struct server *srv);
 struct slowlog *server_slowlog(struct server *srv);
 struct subscriptions *server_subscriptions(struct server *srv);

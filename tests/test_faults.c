@@ -505,7 +505,7 @@ static void on_failed(void *arg, uint64_t durable, const struct err *err)
 static int start(struct daemon *d, struct err *err)
 {
 	struct ledger_options o = { .data = dir, .install_defaults = true, .log_reserve = 1 << 20 };
-	struct ledger_ops ops = { on_durable, on_failed, d };
+	struct ledger_ops ops = { NULL, on_durable, on_failed, d };
 
 	return ledger_open(&o, d->base, &ops, NULL, NULL, &d->ledger, err);
 }

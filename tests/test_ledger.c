@@ -62,7 +62,7 @@ static void on_failed(void *arg, uint64_t durable_seq, const struct err *err)
 static void start(struct world *w)
 {
 	struct ledger_options o = { .data = w->dir, .install_defaults = true, .log_reserve = 1 << 20 };
-	struct ledger_ops ops = { on_durable, on_failed, w };
+	struct ledger_ops ops = { NULL, on_durable, on_failed, w };
 	struct err err;
 
 	assert_int_equal(ledger_open(&o, w->base, &ops, NULL, NULL, &w->ledger, &err), 0);

@@ -1,12 +1,13 @@
 """Subscriptions, batches, idempotency, the log's and the daemon's own methods."""
 
 import os
+import resource
 import time
 import unittest
 
 import msgpack
 
-from lib import LedgerTest, SharedDaemonTest, Witness, wait_until
+from lib import SLOWNESS, LedgerTest, SharedDaemonTest, Witness, wait_until
 
 
 def award(user, amount=1, **more):
@@ -350,6 +351,33 @@ class Rates(LedgerTest):
         with self.fails("rate_limited"):
             c.call("user.record_activity", dict(report, user_id=2))
         self.assertEqual(c.call("point.get", id=1)["balance"], 3)
+        # what is tested before counts first
+        with self.fails("idempotency_conflict"):
+            c.call("user.record_activity", dict(report, user_id=2, idempotency_key="k0"))
+        with self.fails("version_conflict"):
+            c.call("user.record_activity", dict(report, expected_version=99))
+        c.call("config.set", entries={"maintenance.enabled": True})
+        with self.fails("maintenance"):
+            c.call("user.record_activity", report)
+
+
+class Descriptors(LedgerTest):
+    def test_without_file_descriptors_left_the_others_go_on_and_later_ones_wait(self):
+        few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        daemon = self.start_daemon(preexec=few)
+        c = self.connect(daemon)
+        many = [daemon.client() for _ in range(80)]
+        daemon.wait_said("no file descriptors left")
+        busy = daemon.cpu_seconds()
+        for n in range(1, 200):
+            self.assertEqual(c.call(*award(1))["balance"], n)
+        self.assertLess(daemon.cpu_seconds() - busy, 1.0 * SLOWNESS)
+        last = many[-1]
+        for other in many[:-1]:
+            other.close()
+        self.assertEqual(last.call("point.get", id=1)["balance"], 199)
+        last.close()
+        self.assertLess(len(daemon.said("no file descriptors left")), 10 * SLOWNESS)
 
 
 class Timers(LedgerTest):
