@@ -97,6 +97,44 @@ unsigned methods_by_name(struct slice name, enum method_id *ret_first)
 	return name_slots[i].n;
 }
 
+bool method_needs_kind(enum method_id m)
+{
+	static const char *const names[] = {
+#define KIND_REQUIRED(wire) wire,
+#include "core/schema/all.def"
+		NULL
+	};
+
+	for (size_t i = 0; names[i] != NULL; i++)
+		if (strcmp(names[i], method_defs[m].name) == 0)
+			return true;
+	return false;
+}
+
+int method_find(struct slice name, struct slice kind, enum method_id *ret, struct err *err)
+{
+	enum method_id first;
+	unsigned n = methods_by_name(name, &first);
+
+	if (n == 0) {
+		bool printable = utf8_valid(name) && name.len <= 100;
+
+		return err_set(err, E_UNKNOWN_METHOD, "no method %.*s",
+			       SLICE_FMT(printable ? name : SLICE_LIT("of that name")));
+	}
+	*ret = first;
+	if (method_defs[first].kind == NULL)
+		return 0;
+	if (kind.base == NULL)
+		return method_needs_kind(first) ? err_field(err, "kind", "is required") : 0;
+	for (unsigned i = 0; i < n; i++)
+		if (slice_is(kind, method_defs[first + i].kind)) {
+			*ret = (enum method_id)(first + i);
+			return 0;
+		}
+	return err_field(err, "kind", "%s has no such kind", method_defs[first].name);
+}
+
 /* ---- streams ---- */
 
 /* The value of a stream's key field: a text, or (text absent) an integer. */

@@ -154,6 +154,10 @@ void decision_address_params(struct decision *d, enum method_id m, const void *p
  * Returns how many, 0: no such method.
  */
 unsigned methods_by_name(struct slice name, enum method_id *ret_first);
+/* Whether the param `kind` must be sent: no kind is the default. */
+bool method_needs_kind(enum method_id m);
+/* The method for a kind (absent: the default one). E_UNKNOWN_METHOD; E_INVALID_ARGUMENT: kind, *ret is the first. */
+int method_find(struct slice name, struct slice kind, enum method_id *ret, struct err *err);
 
 /* Runs the decision of a command. */
 int decide(enum method_id m, struct decision *d, const void *params, void *result);

@@ -9,13 +9,19 @@
 /* Plans are built once; each call decodes into memory of its own, in the state's arena. */
 static const struct plan *plans[N_METHODS];
 
-static const struct record *common_record(const struct method_def *def)
+static const struct record *common_record(enum method_id m)
 {
+	const struct method_def *def = &method_defs[m];
+
 	switch (def->class) {
 	case METHOD_COMMAND:
-		return def->kind ? record_command_params_kind() : record_command_params();
+		if (def->kind == NULL)
+			return record_command_params();
+		return method_needs_kind(m) ? record_command_params_of_kind() : record_command_params_kind();
 	case METHOD_QUERY:
-		return def->kind ? record_query_params_kind() : record_query_params();
+		if (def->kind == NULL)
+			return record_query_params();
+		return method_needs_kind(m) ? record_query_params_of_kind() : record_query_params_kind();
 	case METHOD_SERVICE:
 		break;
 	}
@@ -25,7 +31,7 @@ static const struct record *common_record(const struct method_def *def)
 int dispatch_init(struct err *err)
 {
 	for (unsigned m = 0; m < N_METHODS; m++) {
-		plans[m] = plan_new(method_defs[m].params(), common_record(&method_defs[m]));
+		plans[m] = plan_new(method_defs[m].params(), common_record((enum method_id)m));
 		if (plans[m] == NULL)
 			return err_set(err, E_INTERNAL, "no memory");
 	}
@@ -66,28 +72,7 @@ static struct slice kind_param(struct slice params)
 
 static int find_method(struct call *c)
 {
-	enum method_id first;
-	unsigned n = methods_by_name(c->method, &first);
-	struct slice kind;
-
-	if (n == 0) {
-		bool printable = utf8_valid(c->method) && c->method.len <= 100;
-
-		return err_set(c->err, E_UNKNOWN_METHOD, "no method %.*s",
-			       SLICE_FMT(printable ? c->method : SLICE_LIT("of that name")));
-	}
-	c->id = first;
-	if (method_defs[first].kind == NULL)
-		return 0;
-	kind = kind_param(c->params);
-	if (kind.base == NULL)
-		return 0;
-	for (unsigned i = 0; i < n; i++)
-		if (slice_is(kind, method_defs[first + i].kind)) {
-			c->id = (enum method_id)(first + i);
-			return 0;
-		}
-	return err_field(c->err, "kind", "%s has no such kind", method_defs[first].name);
+	return method_find(c->method, kind_param(c->params), &c->id, c->err);
 }
 
 static int check_role(struct call *c)
@@ -157,7 +142,7 @@ static int run(struct call *c)
 {
 	const struct method_def *def = &method_defs[c->id];
 	struct arena *arena = ledger_state(server_ledger(c->server))->arena;
-	const struct record *common_rec = common_record(def);
+	const struct record *common_rec = common_record(c->id);
 	void *own = arena_take(arena, def->params()->size);
 	void *common = arena_take(arena, common_rec ? common_rec->size : 1);
 	void *parts[PLAN_PARTS] = { own, common };

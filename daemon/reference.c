@@ -235,6 +235,8 @@ static void print_method(FILE *f, enum method_id m)
 	fprintf(f, "### %s%s%s\n\n%s %s, role %s and above.%s\n\n", def->name, def->kind ? ", kind " : "",
 		def->kind ? def->kind : "", def->doc, def->class == METHOD_COMMAND ? "Command" : "Query",
 		role_name(def), on_several_streams(def) ? " On several streams: no `expected_version`." : "");
+	if (method_needs_kind(m))
+		fputs("`kind` is required.\n\n", f);
 	if (p != NULL && plan_n_fields(p) > 0) {
 		fputs("| Param | Type | Range | Meaning |\n|---|---|---|---|\n", f);
 		for (unsigned i = 0; i < plan_n_fields(p); i++)
@@ -306,7 +308,8 @@ void reference_print(FILE *f)
 	      "three "
 	      "decimals (int or float64), `ms` Unix milliseconds, `key` 1..100 of `A-Z a-z 0-9 _ - . :`; `?` marks "
 	      "what "
-	      "may be nil. A method of several kinds takes the param `kind`, by default the first.\n\n",
+	      "may be nil. A method of several kinds takes the param `kind`, by default the first unless it is "
+	      "required.\n\n",
 	      f);
 	print_common(f, "Every command also takes", record_command_params());
 	fputs("and answers with `seq`, `version`, `changed` besides what it names (`replayed: true` for a repeat of "

@@ -58,6 +58,9 @@
 #ifndef COMMAND_VIA
 #define COMMAND_VIA COMMAND_NEW
 #endif
+#ifndef KIND_REQUIRED
+#define KIND_REQUIRED(wire)
+#endif
 #ifndef COMMAND_MANY
 #define COMMAND_MANY(name, wire, kind, result, errors, events, doc)
 #endif
@@ -107,6 +110,7 @@
 #undef COMMAND
 #undef COMMAND_NEW
 #undef COMMAND_VIA
+#undef KIND_REQUIRED
 #undef COMMAND_MANY
 #undef COMMAND_ADMIN
 #undef QUERY

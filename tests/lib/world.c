@@ -305,17 +305,11 @@ static struct slice kind_param(struct slice packed)
 /* The method of that name for the kind that params name. */
 static int method_of(struct world *w, const char *name, struct slice packed, enum method_id *ret)
 {
-	unsigned n = methods_by_name(slice_str(name), ret);
-	struct slice kind = kind_param(packed);
+	int rc = method_find(slice_str(name), kind_param(packed), ret, &w->err);
 
-	if (n == 0)
+	if (rc == E_UNKNOWN_METHOD)
 		fail_msg("no method %s", name);
-	if (kind.base == NULL || method_defs[*ret].kind == NULL)
-		return 0;
-	for (; n-- > 0; ++*ret)
-		if (slice_is(kind, method_defs[*ret].kind))
-			return 0;
-	return err_field(&w->err, "kind", "%s has no such kind", name);
+	return rc;
 }
 
 /* Decodes params of method m into *ret and *ret_common (as large as any), in the arena. */
