@@ -87,6 +87,10 @@ bool event_moves_timers(enum event_type type)
 	case STREAM_badge:
 	case STREAM_awards:
 	case STREAM_story:
+	case STREAM_attempt:
+	case STREAM_plays:
+	case STREAM_challenge_progress:
+	case STREAM_raffle:
 		return false;
 	default:
 		break;

@@ -140,6 +140,7 @@ int decide_user_delete(struct decision *d, const struct user_delete *p, struct n
 	if (rc != 0)
 		return rc;
 	reject_requests_of(d, p->id, "user_deleted");
+	finish_attempts_of(d, p->id);
 	EMIT(d, user_deleted, .id = p->id);
 	return 0;
 }

@@ -93,6 +93,35 @@ static void gift_pays(struct decision *d, const struct event *ev)
 					    .multiplied = true });
 }
 
+/* R9 */
+static void challenge_pays(struct decision *d, const struct event *ev)
+{
+	const struct game_challenge_completed *p = ev->data;
+
+	credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
+					    .base = p->reward_points,
+					    .source = SLICE_LIT("challenge"),
+					    .multiplied = true,
+					    .ref = make_ref(d->arena, "challenge", (int64_t)p->challenge_id) });
+}
+
+/* R10 */
+static void attempt_rewards(struct decision *d, const struct event *ev)
+{
+	const struct game_attempt_finished *p = ev->data;
+	struct trivia t;
+
+	if (!p->rewarded || !find_trivia(d->state, p->trivia_id, &t))
+		return;
+	credit_by_rule(d, &(struct credit){ .user_id = p->user_id,
+					    .base = t.reward_points,
+					    .source = SLICE_LIT("trivia"),
+					    .multiplied = true,
+					    .ref = make_ref(d->arena, "trivia", (int64_t)t.id) });
+	if (t.unlocks_lore_id.base != NULL)
+		unlock_lore(d, p->user_id, t.unlocks_lore_id, "trivia");
+}
+
 /* R15 */
 static void approval_admits(struct decision *d, const struct event *ev)
 {
@@ -117,6 +146,7 @@ static const struct {
 	{ EV_user_gift_claimed, days_active_rose },                /* R2 */
 	{ EV_narrative_choice_made, days_active_rose },            /* R2 */
 	{ EV_auction_bid_placed, days_active_rose },               /* R2 */
+	{ EV_game_played, days_active_rose },                      /* R2 */
 	{ EV_user_vip_granted, vip_grants_rose },                  /* R2 */
 	{ EV_user_stats_adjusted, stats_rose },                    /* R2 */
 	{ EV_mission_completed, missions_rose },                   /* R2 */
@@ -130,12 +160,17 @@ static const struct {
 	{ EV_user_activity_recorded, activity_advances_missions }, /* R5 */
 	{ EV_channel_reacted, reaction_advances_missions },        /* R5 */
 	{ EV_user_checked_in, checkin_advances_missions },         /* R5 */
+	{ EV_user_activity_recorded, challenges_count_message },   /* R5 */
+	{ EV_channel_reacted, challenges_count_reaction },         /* R5 */
+	{ EV_user_checked_in, challenges_count_checkin },          /* R5 */
 	{ EV_narrative_fragment_completed, fragment_advances },    /* R6 */
 	{ EV_narrative_lore_unlocked, lore_advances },             /* R6 */
 	{ EV_mission_completed, completion_advances_missions },    /* R6 */
 	{ EV_mission_completed, completion_pays },                 /* R7 */
 	{ EV_narrative_fragment_visited, visit_rewards },          /* R8 */
 	{ EV_narrative_fragment_completed, completion_rewards },   /* R8 */
+	{ EV_game_challenge_completed, challenge_pays },           /* R9 */
+	{ EV_game_attempt_finished, attempt_rewards },             /* R10 */
 	{ EV_config_token_used, token_gives },                     /* R11 */
 	{ EV_auction_bid_placed, bid_moves_hold },                 /* R12 */
 	{ EV_auction_ended, auction_end_captures },                /* R13 */

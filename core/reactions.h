@@ -19,6 +19,10 @@ void fragment_advances(struct decision *d, const struct event *ev);
 void lore_advances(struct decision *d, const struct event *ev);
 void completion_advances_missions(struct decision *d, const struct event *ev);
 void completion_pays(struct decision *d, const struct event *ev);
+/* core/decide_game_challenge.c */
+void challenges_count_message(struct decision *d, const struct event *ev);
+void challenges_count_reaction(struct decision *d, const struct event *ev);
+void challenges_count_checkin(struct decision *d, const struct event *ev);
 
 /* core/decide_achievement.c */
 void balance_rose(struct decision *d, const struct event *ev);

@@ -92,12 +92,13 @@ static int too_many_points(struct decision *d, const char *what)
 
 static int64_t multiplier_for(struct decision *d, int64_t user_id)
 {
+	int64_t event = event_multiplier(d->state, d->now);
 	int64_t vip = setting_int(d->state, SETTING_points_vip_multiplier);
 	struct user u;
 
 	if (vip == 1 || !find_user(d->state, user_id, &u) || !vip_active(&u, d->now))
-		return 1;
-	return vip;
+		return event;
+	return event * vip;
 }
 
 int credit(struct decision *d, const struct credit *c)
@@ -188,38 +189,46 @@ struct slice make_ref_text(struct arena *arena, const char *kind, struct slice i
 	return arena_copy(arena, buf_slice(&b));
 }
 
-/* The id of a ref of this kind, packed; absent: it is of another. */
-static struct slice ref_id(struct slice ref, const char *kind)
+static bool split_ref(struct slice ref, struct slice *ret_kind, struct mp *ret_id)
 {
-	struct slice name, value, text, id = SLICE_NULL;
-	struct mp m = mp_of(ref), inside;
-	bool same = false;
+	struct slice name, id = SLICE_NULL;
+	struct mp m = mp_of(ref);
+	bool kind = false;
 	uint32_t n;
 
 	if (ref.base == NULL || !mp_map(&m, &n))
-		return SLICE_NULL;
-	while (n-- > 0 && mp_str(&m, &name) && mp_raw(&m, 0, &value)) {
-		inside = mp_of(value);
+		return false;
+	while (n-- > 0 && mp_str(&m, &name)) {
 		if (slice_is(name, "kind"))
-			same = mp_str(&inside, &text) && slice_is(text, kind);
-		else if (slice_is(name, "id"))
-			id = value;
+			kind = mp_str(&m, ret_kind);
+		else
+			mp_raw(&m, 0, &id);
 	}
-	return same ? id : SLICE_NULL;
+	*ret_id = mp_of(id);
+	return kind && id.base != NULL;
 }
 
 bool ref_is(struct slice ref, const char *kind, struct slice *ret_id)
 {
-	struct mp m = mp_of(ref_id(ref, kind));
+	struct slice its_kind;
+	struct mp id;
 
-	return mp_peek(&m) == MP_STR && mp_str(&m, ret_id);
+	return split_ref(ref, &its_kind, &id) && slice_is(its_kind, kind) && mp_peek(&id) == MP_STR &&
+	       mp_str(&id, ret_id);
+}
+
+bool ref_number(struct slice ref, struct slice *ret_kind, int64_t *ret_id)
+{
+	struct mp id;
+
+	return split_ref(ref, ret_kind, &id) && mp_peek(&id) == MP_INT && mp_int(&id, ret_id);
 }
 
 bool ref_is_int(struct slice ref, const char *kind, int64_t *ret_id)
 {
-	struct mp m = mp_of(ref_id(ref, kind));
+	struct slice its_kind;
 
-	return mp_peek(&m) == MP_INT && mp_int(&m, ret_id);
+	return ref_number(ref, &its_kind, ret_id) && slice_is(its_kind, kind);
 }
 
 bool find_level(struct state *s, int64_t id, struct level *ret)
@@ -343,6 +352,18 @@ static void add_mission(struct decision *d, struct gains *g, struct slice id)
 	g->missions_completed.v = v;
 }
 
+static void add_challenge(struct decision *d, struct gains *g, uint64_t id)
+{
+	uint64_t *v = (uint64_t *)g->challenges_completed.v;
+
+	if (v == NULL)
+		v = arena_take(d->arena, (d->n_events - d->command_first) * sizeof(*v));
+	if (v == NULL)
+		return;
+	v[g->challenges_completed.n++] = id;
+	g->challenges_completed.v = v;
+}
+
 static void add_gain(struct decision *d, struct gains *g, int64_t user_id, const struct event *ev)
 {
 	switch (ev->type) {
@@ -386,6 +407,13 @@ static void add_gain(struct decision *d, struct gains *g, int64_t user_id, const
 
 		if (p->user_id == user_id)
 			add_mission(d, g, p->mission_id);
+		break;
+	}
+	case EV_game_challenge_completed: {
+		const struct game_challenge_completed *p = ev->data;
+
+		if (p->user_id == user_id)
+			add_challenge(d, g, p->challenge_id);
 		break;
 	}
 	default:

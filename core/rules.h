@@ -73,6 +73,8 @@ struct slice make_ref_text(struct arena *arena, const char *kind, struct slice i
 /* Whether a ref (which may be absent) is of this kind, and its id a text / a number. */
 bool ref_is(struct slice ref, const char *kind, struct slice *ret_id);
 bool ref_is_int(struct slice ref, const char *kind, int64_t *ret_id);
+/* Whether its id is a number, and of which kind it is. */
+bool ref_number(struct slice ref, struct slice *ret_kind, int64_t *ret_id);
 
 /* The highest level whose min_points <= balance; false: none. */
 bool level_for(struct state *s, int64_t points, struct level *ret);
@@ -164,6 +166,34 @@ struct slice lore_set_key(const struct slice *ids, size_t n, struct arena *arena
 /* By rule: what cannot apply is skipped. Start the story. */
 void unlock_lore(struct decision *d, int64_t user_id, struct slice lore_id, const char *source);
 void grant_fragment(struct decision *d, int64_t user_id, struct slice fragment_id, struct slice mission_id);
+
+/* ---- games ---- */
+
+/* False: unknown or deleted. A question goes with its trivia. */
+bool find_trivia(struct state *s, uint64_t id, struct trivia *ret);
+bool find_question(struct state *s, uint64_t id, struct question *ret);
+bool find_challenge(struct state *s, uint64_t id, struct challenge *ret);
+/* With its percentage. */
+bool find_challenge_progress(struct state *s, int64_t user_id, uint64_t challenge_id, struct challenge_progress *ret);
+/* By the clock, whether or not a timer has said so yet. */
+struct slice challenge_status(const struct challenge *c, int64_t now);
+struct slice promotion_status(const struct promotion *p, int64_t now);
+struct question_asked question_asked(const struct question *q);
+/* With its answers, in the arena. */
+void attempt_show(struct state *s, const struct trivia_attempt *a, struct attempt_item *ret);
+/* Time between free plays of a game type, 0: always free; of others than the known ones, if they cost something. */
+int64_t play_cooldown(struct state *s, struct slice game_type);
+/* Whether the next play is not free, and when it is. */
+bool play_must_wait(struct state *s, int64_t user_id, struct slice game_type, int64_t cooldown, int64_t now,
+		    int64_t *ret_free_at);
+/* Factor on awards of the promotional events in force. */
+int64_t event_multiplier(struct state *s, int64_t now);
+/* The same, found by walking them, and until when it holds if none is changed. */
+int64_t promotions_product(struct state *s, int64_t now, int64_t *ret_until);
+/* By rule: advances the user in open challenges of this goal. */
+void challenges_advance(struct decision *d, int64_t user_id, const char *goal_type);
+/* A user leaves: open attempts end, neither passed nor rewarded. */
+void finish_attempts_of(struct decision *d, int64_t user_id);
 
 /* ---- configuration ---- */
 

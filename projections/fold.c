@@ -11,6 +11,7 @@ static const struct fold_table *const tables[N_PROJECTIONS] = {
 	[PROJECTION_channel] = &channel_folds,
 	[PROJECTION_narrative] = &narrative_folds,
 	[PROJECTION_auction] = &auction_folds,
+	[PROJECTION_game] = &game_folds,
 	[PROJECTION_config] = &config_folds,
 	[PROJECTION_log] = &log_folds,
 };

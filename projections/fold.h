@@ -23,7 +23,7 @@ struct fold_table {
 };
 
 extern const struct fold_table user_folds, point_folds, achievement_folds, mission_folds, channel_folds,
-	narrative_folds, auction_folds, config_folds, log_folds;
+	narrative_folds, auction_folds, game_folds, config_folds, log_folds;
 
 /*
  * Moves an item of a word index, a table keyed by (word, id ...), from the words of its old texts to those of its new

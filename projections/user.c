@@ -241,6 +241,20 @@ static void on_reacted(struct state *s, const struct event *ev)
 	end_activity(s, ev, &a);
 }
 
+static void on_played(struct state *s, const struct event *ev)
+{
+	const struct game_played *p = ev->data;
+	struct activity a;
+
+	if (!begin_activity(s, ev, p->play.user_id, &a))
+		return;
+	if (p->play.is_free && slice_is(p->play.game_type, "roulette")) {
+		a.stats.has_last_roulette_at = true;
+		a.stats.last_roulette_at = ev->at;
+	}
+	end_activity(s, ev, &a);
+}
+
 /* A completion is no activity of its own. */
 static void on_mission_completed(struct state *s, const struct event *ev)
 {
@@ -559,6 +573,7 @@ static const struct fold folds[] = {
 	{ EV_narrative_choice_made, on_choice_made },
 	{ EV_config_token_used, on_token_used },
 	{ EV_auction_bid_placed, on_bid_placed },
+	{ EV_game_played, on_played },
 	{ EV_user_vip_granted, on_vip_granted },
 	{ EV_user_vip_revoked, on_vip_revoked },
 	{ EV_user_vip_expired, on_vip_expired },
