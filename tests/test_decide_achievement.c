@@ -338,29 +338,6 @@ static void a_counter_brings_what_it_reaches(void **state)
 	then(w, "{unlocked: [{kind: 'achievement', id: 'off'}, {kind: 'badge', id: 2}]}");
 }
 
-static void changed_conditions_are_the_ones_that_count(void **state)
-{
-	struct world *w = *state;
-
-	given_achievement(w, "gone", "points", 1);
-	given_achievement(w, "moved", "points", 2);
-	given_achievement(w, "raised", "points", 3);
-	given_achievement(w, "lowered", "points", 9);
-	given_badge(w, "By hand now", ", condition_type: 'points', condition_value: 1");
-	given(w, "achievement.delete", "{id: 'gone'}");
-	given(w, "achievement.update", "{id: 'moved', condition_type: 'messages'}");
-	given(w, "achievement.update", "{id: 'raised', condition_value: 7}");
-	given(w, "achievement.update", "{id: 'lowered', condition_value: 5}");
-	given(w, "achievement.update", "{kind: 'badge', id: 1, condition_type: null, condition_value: null}");
-	given(w, "point.award", "{user_id: 7, amount: 6}");
-	then(w, "{unlocked: [{id: 'lowered'}]}");
-	given(w, "point.award", "{user_id: 7, amount: 1}");
-	then(w, "{unlocked: [{id: 'raised'}]}");
-	given(w, "user.update", "{id: 7, stats: {messages_sent: 2}}");
-	assert_string_equal(events(w), "user.stats_adjusted achievement.unlocked");
-	answers(w, "achievement.stats", "{}", "{by_condition_type: {messages: 1, points: 2}}");
-}
-
 static void a_threshold_of_0_is_reached_by_any_credit(void **state)
 {
 	struct world *w = *state;
@@ -695,7 +672,6 @@ int main(void)
 		WORLD_TEST(a_condition_is_checked_when_asked_to),
 		WORLD_TEST(a_badge_is_awarded_and_revoked),
 		WORLD_TEST(a_counter_brings_what_it_reaches),
-		WORLD_TEST(changed_conditions_are_the_ones_that_count),
 		WORLD_TEST(a_threshold_of_0_is_reached_by_any_credit),
 		WORLD_TEST(each_counter_has_its_condition),
 		WORLD_TEST(a_reaction_to_a_post_is_activity),

@@ -177,6 +177,17 @@ class Keys(LedgerTest):
             c.call("user.update", id=5, first_name="x", expected_version=4)
         c.call("user.delete", id=5)
         c.call("user.create", id=5, expected_version=0)
+        # a question is in the stream of its trivia
+        asked = dict(kind="question", question_text="?", question_type="visual", correct_answer="x")
+        c.call("game.create", kind="trivia", title="Quiz", expected_version=0)
+        self.assertEqual(c.call("game.create", trivia_id=1, expected_version=1, **asked)["version"], 2)
+        with self.fails("version_conflict", expected=1, actual=2):
+            c.call("game.update", kind="question", id=1, position=5, expected_version=1)
+        self.assertEqual(c.call("game.update", kind="question", id=1, position=5, expected_version=2)["version"], 3)
+        with self.fails("version_conflict", expected=3, actual=0):
+            c.call("game.delete", kind="question", id=9, expected_version=3)
+        with self.fails("invalid_argument", "kind"):
+            c.call("game.get", id=1)
         with self.fails("invalid_argument", "expected_version"):
             c.call("point.award_many", items=[{"user_id": 5, "amount": 1}], expected_version=1)
         c.call("mission.create", id="m", name="M", target_value=2, expected_version=0)
