@@ -254,16 +254,6 @@ ERRORS.update(
         ),
         ("narrative.delete", "fragment", "in_use"): ([], {"id": "hall"}, {"reason": "required"}),
         ("narrative.delete", "lore", "in_use"): ([], {"id": "pista_4"}, {"reason": "required"}),
-        ("narrative.visit", None, "not_active"): (
-            [],
-            {"user_id": 123, "fragment_id": "sotano"},
-            {"status": "inactive"},
-        ),
-        ("narrative.visit", None, "requirements_not_met"): (
-            [],
-            {"user_id": 456, "fragment_id": "hall"},
-            lacking("pista_2"),
-        ),
         ("narrative.choose", None, "not_found"): (
             [],
             {"user_id": 123, "choice_index": 2},
@@ -288,16 +278,6 @@ ERRORS.update(
             [("user.create", {"id": 2}), ("narrative.visit", {"user_id": 2})],
             {"user_id": 2, "choice_index": 0},
             {"required": 5, "available": 0},
-        ),
-        ("narrative.complete", None, "not_active"): (
-            [],
-            {"user_id": 123, "fragment_id": "sotano"},
-            {"status": "inactive"},
-        ),
-        ("narrative.complete", None, "requirements_not_met"): (
-            [],
-            {"user_id": 456, "fragment_id": "hall"},
-            lacking("pista_2"),
         ),
         ("narrative.complete", None, "already_completed"): (
             [],
@@ -339,6 +319,12 @@ ERRORS.update(
 )
 for name in ("narrative.visit", "narrative.complete"):
     ERRORS.update(unknown(name, None, {"user_id": 123, "fragment_id": "nowhere"}, "fragment", "nowhere"))
+    ERRORS.update(
+        {
+            (name, None, "not_active"): ([], {"user_id": 123, "fragment_id": "sotano"}, {"status": "inactive"}),
+            (name, None, "requirements_not_met"): ([], {"user_id": 456, "fragment_id": "hall"}, lacking("pista_2")),
+        }
+    )
 ERRORS.update(unknown("narrative.unlock_lore", None, {"user_id": 123, "lore_id": "pista_9"}, "lore", "pista_9"))
 ERRORS.update(unknown("narrative.stats", None, {"fragment_id": "nowhere"}, "fragment", "nowhere"))
 ERRORS.update(unknown("narrative.get", "story", {"id": 1002}, "story", 1002))
