@@ -397,7 +397,7 @@ static void statistics_of_all(void **state)
 	assert_int_equal(ask(w, "achievement.stats", "{}"), 0);
 	assert_int_equal(json_array_size(json_object_get(w->result, "per_day")), 30);
 	for (int i = 0; i < 8; i++) {
-		char id[8];
+		char id[16];
 
 		snprintf(id, sizeof(id), "x%d", i);
 		given_achievement(w, id, "");
