@@ -475,7 +475,7 @@ static void an_award_reads_one_row_more_for_those_who_hold_all(void **state)
 {
 	struct world *w = *state;
 	uint64_t bare, none, all;
-	char id[8];
+	char id[16];
 
 	given(w, "point.award", "{user_id: 7, amount: 50}");
 	given(w, "point.award", "{user_id: 8, amount: 5}");
