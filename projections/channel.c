@@ -149,25 +149,36 @@ static void on_reaction_removed(struct state *s, const struct event *ev)
  */
 enum { EMOJIS_MAX = 200 };
 
-static struct slice count_text(struct slice map, struct slice text, struct arena *arena)
+static bool map_has(struct slice map, struct slice text)
 {
-	struct mp m = mp_of(map), look;
-	size_t room = map.len + text.len + 32;
-	struct buf b = { .base = arena_take(arena, room), .cap = room, .max = room };
+	struct mp m = mp_of(map);
 	struct slice name;
 	bool found = false;
+	int64_t count;
+	uint32_t n = 0;
+
+	mp_map(&m, &n);
+	while (n-- > 0 && !found && mp_str(&m, &name) && mp_int(&m, &count))
+		found = slice_eq(name, text);
+	return found;
+}
+
+static struct slice count_text(struct slice map, struct slice text, struct arena *arena)
+{
+	struct mp m = mp_of(map);
+	size_t room = map.len + text.len + 32;
+	struct buf b = { .base = arena_take(arena, room), .cap = room, .max = room };
+	bool found = map_has(map, text);
+	struct slice name;
 	uint32_t n = 0;
 	int64_t count;
 
 	if (b.base == NULL)
 		return map;
 	mp_map(&m, &n);
-	look = m;
-	for (uint32_t i = 0; i < n && !found && mp_str(&look, &name) && mp_int(&look, &count); i++)
-		found = slice_eq(name, text);
 	if (!found && n >= EMOJIS_MAX) {
 		text = SLICE_LIT("other");
-		found = n > EMOJIS_MAX;
+		found = map_has(map, text);
 	}
 	mp_put_map(&b, n + !found);
 	while (n-- > 0 && mp_str(&m, &name) && mp_int(&m, &count)) {

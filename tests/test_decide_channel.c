@@ -456,6 +456,24 @@ static void a_post_has_a_row_for_200_emojis(void **state)
 	answers(w, "channel.stats", "{channel_id: -100}", "{reactions: 205, posts: 1, by_emoji: {e7: 2, other: 4}}");
 }
 
+/* The word under which late emojis are counted together may have come as one of the early ones. */
+static void an_emoji_named_other_is_counted_with_the_late_ones(void **state)
+{
+	struct world *w = *state;
+
+	given_channel(w, -100, "free");
+	react(w, -100, 1, 1, "other");
+	for (int i = 2; i <= 203; i++) {
+		char emoji[16];
+
+		snprintf(emoji, sizeof(emoji), "e%d", i);
+		react(w, -100, 1, i, emoji);
+	}
+	then(w, "{counts: {e2: 1, e200: 1, other: 4}}");
+	assert_int_equal(json_object_size(json_object_get(w->result, "counts")), 200);
+	answers(w, "channel.stats", "{channel_id: -100}", "{reactions: 203, by_emoji: {other: 4}}");
+}
+
 /* ---- activity in channels ---- */
 
 static void activity_needs_a_registered_channel(void **state)
@@ -769,6 +787,7 @@ int main(void)
 		WORLD_TEST(a_reaction_beyond_the_ceiling_is_refused_whole),
 		WORLD_TEST(other_credits_count_by_what_they_are_for),
 		WORLD_TEST(a_post_has_a_row_for_200_emojis),
+		WORLD_TEST(an_emoji_named_other_is_counted_with_the_late_ones),
 		WORLD_TEST(activity_needs_a_registered_channel),
 		WORLD_TEST(a_request_for_a_free_channel_is_approved_at_once),
 		WORLD_TEST(a_request_waits_for_its_time),
