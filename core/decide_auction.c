@@ -3,8 +3,6 @@
 #include "core/reactions.h"
 #include "core/rules.h"
 
-enum { MINUTE_MS = 60000 };
-
 /* ---- what auctions, bids and participants are ---- */
 
 bool find_auction(struct state *s, uint64_t id, struct auction *ret)
@@ -32,7 +30,7 @@ static bool is_pending(const struct auction *a)
 	return slice_is(a->status, "pending");
 }
 
-static bool is_closed(const struct auction *a)
+bool auction_closed(const struct auction *a)
 {
 	return !is_active(a) && !is_pending(a);
 }
@@ -42,7 +40,7 @@ bool auction_running(const struct auction *a, int64_t now)
 	return is_active(a) && now < a->end_at;
 }
 
-static bool leads(const struct auction *a, int64_t user_id)
+bool auction_led_by(const struct auction *a, int64_t user_id)
 {
 	return is_active(a) && a->has_highest_bidder_id && a->highest_bidder_id == user_id;
 }
@@ -93,11 +91,10 @@ bool has_active_auctions(struct state *s, int64_t user_id)
 	key_put_U64(key_begin(&k), (uint64_t)user_id);
 	row_walk_begin(&w, s, T_auction_by_creator, &k, true);
 	while (!active && row_walk_next(&w)) {
-		uint64_t creator, at, id;
 		struct auction a;
+		uint64_t id;
 
-		active = take_auction_by_creator(w.key, s->arena, &creator, &at, &id) && get_auction(s, id, &a) &&
-			 is_active(&a);
+		active = key_last_U64(w.key, &id) && get_auction(s, id, &a) && is_active(&a);
 	}
 	row_walk_end(&w);
 	return active;
@@ -231,7 +228,7 @@ static int changeable(struct decision *d, const struct auction *a, uint64_t give
 					      "auto_extend_minutes" };
 	const struct record *r = record_auction();
 
-	if (is_closed(a))
+	if (auction_closed(a))
 		return not_active(a, d->err);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		given &= ~(UINT64_C(1) << record_field(r, slice_str(fields[i])));
@@ -350,7 +347,7 @@ int decide_auction_cancel(struct decision *d, const struct auction_cancel *p, st
 	(void)r;
 	if (rc != 0)
 		return rc;
-	if (is_closed(&a))
+	if (auction_closed(&a))
 		return not_active(&a, d->err);
 	EMIT(d, auction_cancelled, .auction_id = a.id, .reason = p->reason);
 	return 0;
@@ -372,11 +369,10 @@ static bool highest_standing(struct decision *d, const struct auction *a, int64_
 	key_put_DESC(&k, part.highest_bid);
 	row_walk_begin(&w, d->state, T_bid_by_amount, &k, false);
 	while (!found && row_walk_next(&w)) {
-		uint64_t auction_id, id;
-		int64_t amount;
+		uint64_t id;
 
-		found = take_bid_by_amount(w.key, d->arena, &auction_id, &amount, &id) && get_bid(d->state, id, ret) &&
-			ret->user_id == user_id && bid_standing(ret);
+		found = key_last_U64(w.key, &id) && get_bid(d->state, id, ret) && ret->user_id == user_id &&
+			bid_standing(ret);
 	}
 	row_walk_end(&w);
 	return found;
@@ -448,7 +444,7 @@ int bid_test(struct state *s, int64_t now, const struct auction *a, int64_t user
 
 	if (!auction_running(a, now))
 		return not_active(a, err);
-	if (leads(a, user_id))
+	if (auction_led_by(a, user_id))
 		return leads_already(a, err);
 	if (amount < min_next_bid(a)) {
 		err_set(err, E_BID_TOO_LOW, "the bid is too low");
@@ -531,14 +527,13 @@ static bool next_leader(struct decision *d, const struct bid *leader, struct bid
 	key_put_U64(key_begin(&k), leader->auction_id);
 	row_walk_begin(&w, d->state, T_bid_by_amount, &k, false);
 	while (!found && row_walk_next(&w)) {
-		uint64_t auction_id, id;
-		int64_t amount;
 		struct bid b;
+		uint64_t id;
 
-		found = take_bid_by_amount(w.key, d->arena, &auction_id, &amount, &id) && id != leader->id &&
-			get_bid(d->state, id, &b) && can_lead(d, &b, leader);
+		found = key_last_U64(w.key, &id) && id != leader->id && get_bid(d->state, id, &b) &&
+			can_lead(d, &b, leader);
 		if (found)
-			*ret = (struct bid_ref){ id, b.user_id, amount };
+			*ret = (struct bid_ref){ id, b.user_id, b.amount };
 	}
 	row_walk_end(&w);
 	return found;
@@ -585,7 +580,7 @@ int decide_auction_join(struct decision *d, const struct auction_join *p, struct
 	(void)r;
 	if (rc == 0)
 		rc = need_user(d, p->user_id, &u);
-	if (rc == 0 && is_closed(&a))
+	if (rc == 0 && auction_closed(&a))
 		rc = not_active(&a, d->err);
 	if (rc == 0)
 		rc = access_gate(d, SETTING_access_auction, &u);
@@ -611,11 +606,11 @@ int decide_auction_leave(struct decision *d, const struct auction_leave *p, stru
 	int rc = need_auction(d, p->auction_id, &a);
 
 	(void)r;
-	if (rc == 0 && is_closed(&a))
+	if (rc == 0 && auction_closed(&a))
 		rc = not_active(&a, d->err);
 	if (rc == 0)
 		rc = need_participant(d, a.id, p->user_id, &part);
-	if (rc == 0 && leads(&a, p->user_id))
+	if (rc == 0 && auction_led_by(&a, p->user_id))
 		rc = leads_already(&a, d->err);
 	if (rc == 0)
 		EMIT(d, auction_left, .auction_id = a.id, .user_id = p->user_id,

@@ -4,7 +4,7 @@
 
 int64_t local_day(struct state *s, int64_t at)
 {
-	int64_t shifted = at + setting_int(s, SETTING_time_utc_offset_minutes) * 60000;
+	int64_t shifted = at + setting_int(s, SETTING_time_utc_offset_minutes) * MINUTE_MS;
 
 	return shifted >= 0 ? shifted / DAY_MS : -((-shifted + DAY_MS - 1) / DAY_MS);
 }

@@ -7,6 +7,7 @@
 /* Rules that several aggregates' decisions and queries share. */
 
 #define DAY_MS INT64_C(86400000)
+#define MINUTE_MS INT64_C(60000)
 
 static inline int64_t utc_day(int64_t at)
 {
@@ -250,6 +251,10 @@ void reject_requests_of(struct decision *d, int64_t user_id, const char *reason)
 bool find_auction(struct state *s, uint64_t id, struct auction *ret);
 /* Active, its end not reached: whatever the timer has not done yet, the clock has. */
 bool auction_running(const struct auction *a, int64_t now);
+/* Neither pending nor active. */
+bool auction_closed(const struct auction *a);
+/* Active, and the user's bid leads. */
+bool auction_led_by(const struct auction *a, int64_t user_id);
 void auction_show(const struct auction *a, int64_t now, struct auction_item *ret);
 /* a: the auction of the bid. */
 void bid_show(const struct bid *b, const struct auction *a, struct bid_item *ret);

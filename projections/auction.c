@@ -347,34 +347,53 @@ static void on_bid_placed(struct state *s, const struct event *ev)
 	close_counters(s, &c);
 }
 
-/* The highest bid of a user that is not retracted, in one auction where it still stands (0: in any, standing or not).
- */
-static int64_t highest_bid(struct state *s, int64_t user_id, uint64_t auction_id)
+/* What the bids of a user come to that are not retracted: those standing in one auction, and all. */
+struct highest {
+	int64_t here, anywhere;
+};
+
+static struct highest highest_bids(struct state *s, int64_t user_id, uint64_t auction_id)
 {
-	int64_t highest = 0;
+	struct highest h = { 0 };
 	struct row_walk w;
 	struct key k;
 
 	key_put_U64(key_begin(&k), (uint64_t)user_id);
 	row_walk_begin(&w, s, T_bid_by_user, &k, false);
 	while (row_walk_next(&w)) {
-		uint64_t owner, id;
 		struct bid b;
+		uint64_t id;
 
-		if (take_bid_by_user(w.key, s->arena, &owner, &id) && get_bid(s, id, &b) && b.amount > highest &&
-		    (auction_id == 0 ? !b.retracted : b.auction_id == auction_id && bid_standing(&b)))
-			highest = b.amount;
+		if (!key_last_U64(w.key, &id) || !get_bid(s, id, &b) || b.retracted)
+			continue;
+		if (b.amount > h.anywhere)
+			h.anywhere = b.amount;
+		if (b.auction_id == auction_id && bid_standing(&b) && b.amount > h.here)
+			h.here = b.amount;
 	}
 	row_walk_end(&w);
-	return highest;
+	return h;
 }
 
 /* Retractions are rare: what the user's other bids come to is found anew. */
+static void recount_highest(struct state *s, int64_t user_id, uint64_t auction_id)
+{
+	struct highest h = highest_bids(s, user_id, auction_id);
+	struct participant part;
+	struct auction_user u;
+
+	if (get_participant(s, auction_id, (uint64_t)user_id, &part)) {
+		part.highest_bid = h.here;
+		put_participant(s, auction_id, (uint64_t)user_id, &part);
+	}
+	load_user(s, user_id, &u);
+	u.highest_bid = h.anywhere > u.highest_gone ? h.anywhere : u.highest_gone;
+	save_user(s, user_id, &u);
+}
+
 static void on_bid_retracted(struct state *s, const struct event *ev)
 {
 	const struct auction_bid_retracted *p = ev->data;
-	struct participant part;
-	struct auction_user u;
 	struct auction a;
 	struct bid b;
 
@@ -388,15 +407,7 @@ static void on_bid_retracted(struct state *s, const struct event *ev)
 	b.retracted = true;
 	put_bid(s, b.id, &b);
 	del_bid_by_amount(s, b.auction_id, b.amount, b.id);
-	if (get_participant(s, b.auction_id, (uint64_t)b.user_id, &part)) {
-		part.highest_bid = highest_bid(s, b.user_id, b.auction_id);
-		put_participant(s, b.auction_id, (uint64_t)b.user_id, &part);
-	}
-	load_user(s, b.user_id, &u);
-	if (b.amount == u.highest_bid) {
-		u.highest_bid = highest_bid(s, b.user_id, 0);
-		save_user(s, b.user_id, &u);
-	}
+	recount_highest(s, b.user_id, b.auction_id);
 }
 
 static void on_held(struct state *s, const struct event *ev)
@@ -489,6 +500,18 @@ static void on_captured(struct state *s, const struct event *ev)
 
 /* ---- what leaves the views ---- */
 
+/* The user's highest bid stays what it was, whichever bid is retracted later. */
+static void remember_bid(struct state *s, const struct bid *b)
+{
+	struct auction_user u;
+
+	load_user(s, b->user_id, &u);
+	if (b->retracted || b->amount <= u.highest_gone)
+		return;
+	u.highest_gone = b->amount;
+	save_user(s, b->user_id, &u);
+}
+
 static void drop_bids(struct state *s, uint64_t auction_id)
 {
 	struct row_walk w;
@@ -497,11 +520,12 @@ static void drop_bids(struct state *s, uint64_t auction_id)
 	key_put_U64(key_begin(&k), auction_id);
 	row_walk_begin(&w, s, T_bid_by_auction, &k, false);
 	while (row_walk_next(&w)) {
-		uint64_t owner, id;
 		struct bid b;
+		uint64_t id;
 
-		if (!take_bid_by_auction(w.key, s->arena, &owner, &id) || !get_bid(s, id, &b))
+		if (!key_last_U64(w.key, &id) || !get_bid(s, id, &b))
 			continue;
+		remember_bid(s, &b);
 		del_bid_by_auction(s, auction_id, id);
 		del_bid_by_amount(s, auction_id, b.amount, id);
 		del_bid_by_user(s, (uint64_t)b.user_id, id);
@@ -579,7 +603,7 @@ static void on_archived(struct state *s, const struct event *ev)
 
 static bool open_auction(struct state *s, uint64_t id, struct auction *a)
 {
-	return find_auction(s, id, a) && (slice_is(a->status, "pending") || slice_is(a->status, "active"));
+	return find_auction(s, id, a) && !auction_closed(a);
 }
 
 static void release_bids(struct state *s, uint64_t user_id)
@@ -591,11 +615,11 @@ static void release_bids(struct state *s, uint64_t user_id)
 	row_walk_begin(&w, s, T_bid_by_user, &k, false);
 	while (row_walk_next(&w)) {
 		struct participant part;
-		uint64_t owner, id;
 		struct auction a;
 		struct bid b;
+		uint64_t id;
 
-		if (!take_bid_by_user(w.key, s->arena, &owner, &id) || !get_bid(s, id, &b) || !bid_standing(&b) ||
+		if (!key_last_U64(w.key, &id) || !get_bid(s, id, &b) || !bid_standing(&b) ||
 		    !open_auction(s, b.auction_id, &a))
 			continue;
 		b.released = true;
@@ -616,12 +640,12 @@ static void leave_places(struct state *s, uint64_t user_id)
 	key_put_U64(key_begin(&k), user_id);
 	row_walk_begin(&w, s, T_participant_by_user, &k, false);
 	while (row_walk_next(&w)) {
-		uint64_t owner, at, auction_id;
 		struct participant part;
+		uint64_t auction_id;
 		struct auction a;
 
-		if (!take_participant_by_user(w.key, s->arena, &owner, &at, &auction_id) ||
-		    !open_auction(s, auction_id, &a) || !get_participant(s, auction_id, user_id, &part))
+		if (!key_last_U64(w.key, &auction_id) || !open_auction(s, auction_id, &a) ||
+		    !get_participant(s, auction_id, user_id, &part))
 			continue;
 		leave(s, &a, &part);
 		save_auction(s, &a);

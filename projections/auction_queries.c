@@ -15,7 +15,6 @@ static void put_relation(struct query *q, struct map_writer *w, const struct auc
 	struct err refusal = { 0 };
 	struct user u;
 	bool joined = find_participant(q->state, a->id, user_id, &part);
-	bool leads = slice_is(a->status, "active") && a->has_highest_bidder_id && a->highest_bidder_id == user_id;
 	bool may = find_user(q->state, user_id, &u) && gate_open(q->state, SETTING_access_auction, &u, q->now);
 
 	map_key(w, "user");
@@ -23,7 +22,7 @@ static void put_relation(struct query *q, struct map_writer *w, const struct auc
 	map_bool(&inner, "participating", joined);
 	map_bool(&inner, "notifications_enabled", joined && part.notifications_enabled);
 	map_points(&inner, "highest_bid", part.highest_bid);
-	map_bool(&inner, "leads", leads);
+	map_bool(&inner, "leads", auction_led_by(a, user_id));
 	map_bool(&inner, "can_bid",
 		 may && bid_test(q->state, q->now, a, user_id, item->min_next_bid, &joined, &refusal) == 0);
 	map_close(&inner);
@@ -51,10 +50,10 @@ static void put_latest_bids(struct query *q, struct map_writer *w, const struct 
 	key_put_U64(key_begin(&k), a->id);
 	row_walk_begin(&rows, q->state, T_bid_by_auction, &k, true);
 	while (n < BIDS_SHOWN && row_walk_next(&rows)) {
-		uint64_t auction_id, id;
 		struct bid b;
+		uint64_t id;
 
-		if (!take_bid_by_auction(rows.key, q->arena, &auction_id, &id) || !get_bid(q->state, id, &b))
+		if (!key_last_U64(rows.key, &id) || !get_bid(q->state, id, &b))
 			continue;
 		put_bid_item(q, &b, a);
 		n++;
@@ -139,11 +138,6 @@ struct auction_walk {
 	struct search search; /* of the query */
 };
 
-static bool is_active(const struct auction *a)
-{
-	return slice_is(a->status, "active");
-}
-
 /* By the clock, not only by what the timers have done. */
 static bool in_status(const struct auction_list *p, const struct auction *a, int64_t now)
 {
@@ -160,13 +154,13 @@ static bool in_state(struct query *q, const struct auction_list *p, const struct
 	if (slice_is(p->state, "won"))
 		return a->has_winner_id && a->winner_id == p->user_id;
 	if (slice_is(p->state, "leading"))
-		return is_active(a) && a->has_highest_bidder_id && a->highest_bidder_id == p->user_id;
+		return auction_led_by(a, p->user_id);
 	return find_participant(q->state, a->id, p->user_id, &part);
 }
 
 static int64_t in_minutes(int64_t now, int64_t minutes)
 {
-	return minutes > MS_MAX / 60000 ? INT64_MAX : now + minutes * 60000;
+	return minutes > MS_MAX / MINUTE_MS ? INT64_MAX : now + minutes * MINUTE_MS;
 }
 
 static bool auction_matches(struct query *q, const struct auction_walk *w, const struct auction *a)
@@ -180,7 +174,7 @@ static bool auction_matches(struct query *q, const struct auction_walk *w, const
 		(auction_running(a, q->now) && a->end_at <= in_minutes(q->now, p->ends_within_minutes))) &&
 	       (!p->has_starts_within_minutes || (slice_is(a->status, "pending") && a->has_start_at &&
 						  a->start_at <= in_minutes(q->now, p->starts_within_minutes))) &&
-	       (!p->has_overdue || p->overdue == (is_active(a) && !auction_running(a, q->now)));
+	       (!p->has_overdue || p->overdue == (slice_is(a->status, "active") && !auction_running(a, q->now)));
 }
 
 static int visit_auction(struct query *q, void *arg, struct slice key, struct slice value)
@@ -193,9 +187,7 @@ static int visit_auction(struct query *q, void *arg, struct slice key, struct sl
 	(void)value;
 	if (w->search.words.n > 0 && !key_take_TEXT(&key, q->arena, &word))
 		return VISIT_SKIPPED;
-	/* the id is the last part of every index of auctions */
-	key = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&key, &id) || !find_auction(q->state, id, &a) || !auction_matches(q, w, &a) ||
+	if (!key_last_U64(key, &id) || !find_auction(q->state, id, &a) || !auction_matches(q, w, &a) ||
 	    (w->search.words.n > 0 && !search_hit(q, &w->search, word, (struct slice[]){ a.name, a.description }, 2)))
 		return VISIT_SKIPPED;
 	put_auction_item(q, &a, w->p->has_user_id, w->p->user_id, false);
@@ -296,9 +288,7 @@ static int visit_bid(struct query *q, void *arg, struct slice key, struct slice 
 	uint64_t id;
 
 	(void)value;
-	/* the id is the last part of every index of bids */
-	key = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&key, &id) || !get_bid(q->state, id, &b))
+	if (!key_last_U64(key, &id) || !get_bid(q->state, id, &b))
 		return VISIT_SKIPPED;
 	if (b.created_at < w->from_at)
 		return w->latest_first ? VISIT_STOP : VISIT_SKIPPED;
@@ -339,13 +329,12 @@ int query_bid_list(struct query *q, const struct bid_list *p)
 static int visit_participant(struct query *q, void *arg, struct slice key, struct slice value)
 {
 	const struct participant_list *p = arg;
-	struct slice end = slice_of((const uint8_t *)key.base + key.len - 8, 8);
 	struct participant part;
 	uint64_t first, last;
 
 	(void)value;
 	/* one of auction and user comes first in every index of participants, the other last */
-	if (!key_take_U64(&key, &first) || !key_take_U64(&end, &last) ||
+	if (!key_last_U64(key, &last) || !key_take_U64(&key, &first) ||
 	    !(p->has_user_id ? get_participant(q->state, last, first, &part)
 			     : get_participant(q->state, first, last, &part)) ||
 	    (p->has_auction_id && part.auction_id != p->auction_id) ||

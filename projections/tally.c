@@ -44,11 +44,8 @@ int64_t tally_end(struct state *s, enum table_id t, const struct key *prefix, bo
 	uint64_t value = 0;
 
 	row_walk_begin(&w, s, t, prefix, largest);
-	if (row_walk_next(&w)) {
-		struct slice last = slice_of((const uint8_t *)w.key.base + w.key.len - 8, 8);
-
-		key_take_U64(&last, &value);
-	}
+	if (row_walk_next(&w))
+		key_last_U64(w.key, &value);
 	row_walk_end(&w);
 	return (int64_t)value;
 }

@@ -371,6 +371,29 @@ static void a_user_is_counted(void **state)
 	refused(w, ask(w, "auction.stats", "{user_id: 9}"), E_NOT_FOUND, "{kind: 'user', id: 9}");
 }
 
+/* What a bid was stays true when its auction leaves the views. */
+static void the_highest_bid_outlives_its_auction(void **state)
+{
+	struct world *w = *state;
+
+	given_users(w, 3);
+	for (int auction = 1; auction <= 3; auction++)
+		given_auction(w, "Golden lamp", 1, 60);
+	bid(w, 1, 2, 90);
+	bid(w, 1, 3, 100);
+	given(w, "auction.end", "{auction_id: 1}");
+	bid(w, 2, 2, 200);
+	given(w, "auction.retract_bid", "{auction_id: 2, bid_id: 3}");
+	given(w, "auction.cancel", "{auction_id: 2}");
+	given(w, "server.cleanup", "{target: 'auctions', days: 0}");
+	answers(w, "auction.stats", "{user_id: 2}", "{highest_bid: 90}");
+	bid(w, 3, 2, 95);
+	answers(w, "auction.stats", "{user_id: 2}", "{highest_bid: 95}");
+	given(w, "auction.retract_bid", "{auction_id: 3, bid_id: 4}");
+	answers(w, "auction.stats", "{user_id: 2}", "{highest_bid: 90}");
+	answers(w, "auction.get", "{kind: 'participant', auction_id: 3, user_id: 2}", "{highest_bid: 0}");
+}
+
 static void all_auctions_are_counted(void **state)
 {
 	struct world *w = *state;
@@ -433,6 +456,7 @@ int main(void)
 		WORLD_TEST(participants_are_listed_by_auction_and_user),
 		WORLD_TEST(an_auction_is_counted),
 		WORLD_TEST(a_user_is_counted),
+		WORLD_TEST(the_highest_bid_outlives_its_auction),
 		WORLD_TEST(all_auctions_are_counted),
 		WORLD_TEST(days_are_counted),
 	};
