@@ -81,7 +81,7 @@ size_t effective_reactions(struct state *s, const struct channel *c, struct effe
 		v = defaults;
 	}
 	for (size_t i = 0; i < n; i++) {
-		ret[i].emoji = text_emoji(v[i], s->arena);
+		ret[i].emoji = v[i];
 		if (!points_in(c->reaction_points, ret[i].emoji, &ret[i].points))
 			ret[i].points = points;
 	}
@@ -378,7 +378,7 @@ bool join_request_due(struct state *s, const struct join_request *r, int64_t *re
 {
 	if (!is_pending(r) || !r->automatic || !setting_int(s, SETTING_bot_auto_approval))
 		return false;
-	*ret_at = r->requested_at + setting_int(s, SETTING_bot_free_channel_wait_minutes) * 60000;
+	*ret_at = r->requested_at + setting_int(s, SETTING_bot_free_channel_wait_minutes) * MINUTE_MS;
 	return true;
 }
 
@@ -541,7 +541,7 @@ bool due_request_approval(struct state *s, int64_t now, struct due *ret)
 	(void)now;
 	if (!setting_int(s, SETTING_bot_auto_approval) || !due_first(s, T_join_request_to_approve, 0, ret))
 		return false;
-	ret->at += setting_int(s, SETTING_bot_free_channel_wait_minutes) * 60000;
+	ret->at += setting_int(s, SETTING_bot_free_channel_wait_minutes) * MINUTE_MS;
 	return true;
 }
 

@@ -8,6 +8,7 @@
 /* ---- entries ---- */
 
 enum { ENTRIES_MAX = 1000, TEXT_MAX = 65536, LIST_TEXT_MAX = 1024, LIST_MAX = 100 };
+enum { PLAIN_MAX = LIST_MAX * (LIST_TEXT_MAX + 3) + 5 }; /* the largest value, packed */
 
 struct pair {
 	struct slice key;
@@ -24,33 +25,71 @@ bool config_is_flag(struct slice key)
 	return slice_starts(key, SLICE_LIT("flag."));
 }
 
-/* Entries nobody knows hold nil, bool, int, finite float, text or a list of texts. */
-static bool plain_value(struct slice packed)
+/* At most so many bytes of valid UTF-8. */
+static bool put_text(struct mp *m, struct buf *b, size_t max)
 {
-	struct mp m = mp_of(packed);
 	struct slice text;
-	uint32_t n;
-	double x;
 
-	switch (mp_peek(&m)) {
+	if (!mp_str(m, &text) || text.len > max || !utf8_valid(text))
+		return false;
+	mp_put_text(b, text);
+	return true;
+}
+
+/* Entries nobody knows hold nil, bool, int, finite float, text or a list of texts. */
+static bool put_plain(struct mp *m, struct buf *b)
+{
+	uint32_t n;
+	int64_t v;
+	double x;
+	bool on;
+
+	switch (mp_peek(m)) {
 	case MP_NIL:
+		mp_put_nil(b);
+		return true;
 	case MP_BOOL:
+		mp_bool(m, &on);
+		mp_put_bool(b, on);
+		return true;
 	case MP_INT:
+		if (!mp_int(m, &v) || v < -INT_SAFE_MAX || v > INT_SAFE_MAX)
+			return false;
+		mp_put_int64(b, v);
 		return true;
 	case MP_FLOAT:
-		return mp_float(&m, &x) && isfinite(x);
-	case MP_STR:
-		return mp_str(&m, &text) && text.len <= TEXT_MAX && utf8_valid(text);
-	case MP_ARRAY:
-		if (!mp_array(&m, &n) || n > LIST_MAX)
+		if (!mp_float(m, &x) || !isfinite(x))
 			return false;
+		mp_put_double(b, x);
+		return true;
+	case MP_STR:
+		return put_text(m, b, TEXT_MAX);
+	case MP_ARRAY:
+		if (!mp_array(m, &n) || n > LIST_MAX)
+			return false;
+		mp_put_array(b, n);
 		while (n-- > 0)
-			if (!mp_str(&m, &text) || text.len > LIST_TEXT_MAX || !utf8_valid(text))
+			if (mp_peek(m) != MP_STR || !put_text(m, b, LIST_TEXT_MAX))
 				return false;
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* In the one form that each value has, however the client packed it. False: no such value. */
+static bool plain_value(struct slice packed, struct arena *arena, struct slice *ret)
+{
+	struct mp m = mp_of(packed);
+	struct buf b;
+	bool plain;
+
+	buf_init(&b, PLAIN_MAX);
+	plain = put_plain(&m, &b);
+	if (plain)
+		*ret = arena_copy(arena, buf_slice(&b));
+	buf_free(&b);
+	return plain;
 }
 
 static int check_entry(struct decision *d, struct pair *p)
@@ -69,7 +108,7 @@ static int check_entry(struct decision *d, struct pair *p)
 		return setting_check(id, p->value, d->arena, &p->value, d->err);
 	if (config_is_flag(p->key) && mp_peek(&m) != MP_BOOL && mp_peek(&m) != MP_NIL)
 		return err_field(d->err, field, "must be true or false");
-	if (!plain_value(p->value))
+	if (!plain_value(p->value, d->arena, &p->value))
 		return err_field(d->err, field, "must be nil, bool, int, float, text or a list of texts");
 	return 0;
 }
@@ -320,7 +359,7 @@ int decide_token_create(struct decision *d, const struct token_create *p, struct
 		return err_field(d->err, "expires_in_minutes", "excludes expires_at");
 	t.expires_at = p->has_expires_at ? p->expires_at : 0;
 	if (p->has_expires_in_minutes)
-		t.expires_at = d->now + p->expires_in_minutes * 60000;
+		t.expires_at = d->now + p->expires_in_minutes * MINUTE_MS;
 	if (t.expires_at > MS_MAX)
 		return err_field(d->err, "expires_in_minutes", "must end before the year 10000");
 	if (p->has_vip_days)

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "core/text.h"
+
 const struct setting_def setting_defs[N_SETTINGS] = {
 #define SETTING(n, k, KIND, d, l, h, text) [SETTING_##n] = { k, SETTING_##KIND, d, l, h, NULL, text },
 #define SETTING_TEXTS(n, k, d, l, h, text) [SETTING_##n] = { k, SETTING_LIST, 0, l, h, d, text },
@@ -144,9 +146,9 @@ static int check_number(const struct setting_def *def, struct mp *m, struct buf 
 		return err_field(err, def->key, "is too large");
 	}
 	if (v < def->lo || v > def->hi) {
-		int64_t unit = def->kind == SETTING_PTS ? POINTS_SCALE : 1;
+		double unit = def->kind == SETTING_PTS ? POINTS_SCALE : 1;
 
-		return err_field(err, def->key, "must be %" PRId64 "..%" PRId64, def->lo / unit, def->hi / unit);
+		return err_field(err, def->key, "must be %.17g..%.17g", (double)def->lo / unit, (double)def->hi / unit);
 	}
 	if (def->kind == SETTING_PTS)
 		mp_put_points(b, v);
@@ -155,7 +157,8 @@ static int check_number(const struct setting_def *def, struct mp *m, struct buf 
 	return 0;
 }
 
-static int check_list(const struct setting_def *def, struct mp *m, struct buf *b, struct err *err)
+/* Lists are of emojis, which are compared and kept without U+FE0F. */
+static int check_list(const struct setting_def *def, struct mp *m, struct buf *b, struct arena *arena, struct err *err)
 {
 	struct slice texts[SETTING_TEXTS_MAX];
 	uint32_t n;
@@ -168,6 +171,7 @@ static int check_list(const struct setting_def *def, struct mp *m, struct buf *b
 	for (uint32_t i = 0; i < n; i++) {
 		if (mp_peek(m) != MP_STR || !mp_str(m, &texts[i]) || !utf8_valid(texts[i]))
 			return err_field(err, def->key, "must be a list of texts");
+		texts[i] = text_emoji(texts[i], arena);
 		if (texts[i].len == 0 || texts[i].len > SETTING_ELEMENT_MAX)
 			return err_field(err, def->key, "items must be 1..%d bytes", SETTING_ELEMENT_MAX);
 		for (uint32_t k = 0; k < i; k++)
@@ -178,7 +182,7 @@ static int check_list(const struct setting_def *def, struct mp *m, struct buf *b
 	return 0;
 }
 
-static int check_value(const struct setting_def *def, struct mp *m, struct buf *b, struct err *err)
+static int check_value(const struct setting_def *def, struct mp *m, struct buf *b, struct arena *arena, struct err *err)
 {
 	struct slice text;
 	bool v;
@@ -193,7 +197,7 @@ static int check_value(const struct setting_def *def, struct mp *m, struct buf *
 	case SETTING_PTS:
 		return check_number(def, m, b, err);
 	case SETTING_LIST:
-		return check_list(def, m, b, err);
+		return check_list(def, m, b, arena, err);
 	case SETTING_TEXT:
 	case SETTING_ID:
 		if (mp_nil(m)) {
@@ -223,7 +227,7 @@ int setting_check(enum setting id, struct slice packed, struct arena *arena, str
 	int rc;
 
 	buf_init(&b, 70000);
-	rc = check_value(&setting_defs[id], &m, &b, err);
+	rc = check_value(&setting_defs[id], &m, &b, arena, err);
 	if (rc == 0)
 		*ret = arena_copy(arena, buf_slice(&b));
 	buf_free(&b);

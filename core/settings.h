@@ -22,7 +22,7 @@ enum setting_kind {
 	SETTING_TEXT, /* or nil, the default */
 	SETTING_ROLE, /* free, the default, vip, admin */
 	SETTING_ID,   /* int or nil, the default */
-	SETTING_LIST, /* of different texts */
+	SETTING_LIST, /* of different emojis */
 };
 enum { SETTING_TEXT_MAX = 65536, SETTING_ELEMENT_MAX = 1024, SETTING_TEXTS_MAX = 16 };
 struct setting_def {

@@ -121,8 +121,7 @@ static void range_of_keys(struct range *r, struct slice prefix, bool desc)
 	range_prefix(r, T_config_entry, &k, desc);
 }
 
-/* A row without a value is no entry, unless its key is known: of the endless flags only those that are set are shown.
- */
+/* A row without a value is no entry, unless its key is known: of the endless flags those that are set are shown. */
 static bool put_listed_entry(struct query *q, const struct config_list *p, const struct key *key)
 {
 	struct slice at = key_slice(key), id;
@@ -151,10 +150,11 @@ int query_config_list(struct query *q, const struct config_list *p)
 	q->index = table_defs[r.table].name;
 	merge_begin(q, &m, &r);
 	last = pg.from;
-	for (uint64_t looked = 0; merge_next(&m, &key); looked++) {
+	while (merge_next(&m, &key)) {
 		if (pg.has_from && slice_eq(key_slice(&key), key_slice(&pg.from)))
 			continue;
-		if (pg.n == pg.limit || looked == EXAMINE_MAX || q->out->len > PAGE_BYTES) {
+		/* one entry at least, for a cursor stands behind an entry */
+		if (pg.n == pg.limit || q->examined == EXAMINE_MAX || (q->examined > 0 && q->out->len > PAGE_BYTES)) {
 			pg.has_next = true;
 			pg.next = last;
 			break;

@@ -57,6 +57,7 @@ static void effective_reactions_follow_the_settings(void **state)
 
 	given_channel(w, -100, "free");
 	set(w, "{channels.default_reactions: ['🎉', '❤️'], points.reaction: 3}");
+	then(w, "{items: [{value: ['🎉', '❤'], default: ['👍', '❤', '😂', '🔥', '💯']}, {}]}");
 	answers(w, "channel.get", "{id: -100}",
 		"{effective_reactions: [{emoji: '🎉', points: 3}, {emoji: '❤', points: 3}]}");
 	given(w, "channel.update", "{id: -100, reactions: ['👍']}");

@@ -141,6 +141,9 @@ static void known_entries_have_a_type_and_a_range(void **state)
 		{ "time.utc_offset_minutes", "841" },
 		{ "vip.reminder_hours", "0" },
 		{ "vip.reminder_hours", "721" },
+		{ "auctions.min_bid_increment", "0" },
+		{ "channels.default_reactions", "['❤️', '❤']" },
+		{ "channels.vip_reactions", "['\ufe0f']" },
 		{ "access.checkin", "'king'" },
 		{ "access.checkin", "1" },
 		{ "maintenance.message", "5" },
@@ -183,12 +186,32 @@ static void values_are_what_everybody_can_read(void **state)
 	refused(w, set_packed(w, SLICE_LIT("a"), SLICE_LIT("\xc4\x01x")), E_INVALID_ARGUMENT, "{field: 'a'}");
 	refused(w, set_packed(w, SLICE_LIT("a"), SLICE_LIT("\xc1")), E_INVALID_ARGUMENT, "{}");
 	refused(w, set_packed(w, SLICE_LIT("a"), SLICE_LIT("\x91\xa1\xff")), E_INVALID_ARGUMENT, "{}");
+	/* whole numbers that a float64 holds, as everywhere */
+	refused(w, set_packed(w, SLICE_LIT("a"), SLICE_LIT("\xcf\x00\x20\x00\x00\x00\x00\x00\x00")), E_INVALID_ARGUMENT,
+		"{field: 'a'}");
+	refused(w, set_packed(w, SLICE_LIT("a"), SLICE_LIT("\xcf\xff\xff\xff\xff\xff\xff\xff\xff")), E_INVALID_ARGUMENT,
+		"{field: 'a'}");
+	given(w, "config.set", "{entries: {a: -9007199254740991}}");
 	buf_init(&b, 1 << 20);
 	mp_put_double(&b, NAN);
 	refused(w, set_packed(w, SLICE_LIT("points.message"), buf_slice(&b)), E_INVALID_ARGUMENT,
 		"{field: 'points.message'}");
 	refused(w, set_packed(w, SLICE_LIT("a"), buf_slice(&b)), E_INVALID_ARGUMENT, "{field: 'a'}");
 	buf_free(&b);
+}
+
+/* Some clients write numbers and heads of texts and lists longer than they need to be. */
+static void a_value_is_the_same_however_it_is_packed(void **state)
+{
+	struct world *w = *state;
+
+	given(w, "config.set", "{entries: {n: 5, t: 'x', l: ['x']}}");
+	assert_int_equal(set_packed(w, SLICE_LIT("n"), SLICE_LIT("\xd3\0\0\0\0\0\0\0\x05")), 0);
+	then(w, "{changed: false}");
+	assert_int_equal(set_packed(w, SLICE_LIT("t"), SLICE_LIT("\xda\0\x01x")), 0);
+	then(w, "{changed: false}");
+	assert_int_equal(set_packed(w, SLICE_LIT("l"), SLICE_LIT("\xdc\0\x01\xd9\x01x")), 0);
+	then(w, "{changed: false}");
 }
 
 static void a_text_has_at_most_64_kib(void **state)
@@ -740,6 +763,7 @@ int main(void)
 		WORLD_TEST(known_entries_have_a_type_and_a_range),
 		WORLD_TEST(keys_have_their_characters),
 		WORLD_TEST(values_are_what_everybody_can_read),
+		WORLD_TEST(a_value_is_the_same_however_it_is_packed),
 		WORLD_TEST(a_text_has_at_most_64_kib),
 		WORLD_TEST(at_most_a_thousand_entries_are_set_at_once),
 		WORLD_TEST(every_setting_has_a_default_that_it_accepts),

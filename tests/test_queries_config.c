@@ -238,6 +238,31 @@ static void an_export_has_its_limit(void **state)
 		" points.activity");
 }
 
+/* The answers before it in a batch may have filled the room of a page: one entry comes all the same, and a cursor. */
+static void a_list_in_a_full_batch_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct query q = { .state = w->state, .arena = &w->arena, .log = &w->source, .now = w->now, .err = &w->err };
+	uint8_t *before = calloc(1, PAGE_BYTES + 1);
+	struct config_list p;
+	struct buf out;
+	json_t *page;
+
+	assert_non_null(before);
+	buf_init(&out, ANSWER_MAX);
+	buf_append(&out, before, PAGE_BYTES + 1);
+	q.out = &out;
+	record_defaults(record_config_list(), &p);
+	p.limit = 50;
+	assert_int_equal(run_query(METHOD_config_list, &q, &p), 0);
+	page = json_unpacked(slice_of(out.base + PAGE_BYTES + 1, out.len - PAGE_BYTES - 1));
+	assert_int_equal(json_array_size(json_object_get(page, "items")), 1);
+	assert_true(json_is_string(json_object_get(page, "next")));
+	json_decref(page);
+	buf_free(&out);
+	free(before);
+}
+
 /* ---- statistics ---- */
 
 static void tokens_are_counted(void **state)
@@ -297,6 +322,7 @@ int main(void)
 		WORLD_TEST(tokens_are_listed_by_time),
 		WORLD_TEST(what_is_stored_is_exported),
 		WORLD_TEST(an_export_has_its_limit),
+		WORLD_TEST(a_list_in_a_full_batch_goes_on),
 		WORLD_TEST(tokens_are_counted),
 		WORLD_TEST(tokens_are_counted_by_day),
 	};
