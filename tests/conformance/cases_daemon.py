@@ -119,7 +119,17 @@ case("README.feature flags for migration", {"items": [{"id": "flag.use_ledger", 
 
 # ---- the event bus
 
-case("README.change notification", {"subscription_id": some, "head_seq": at_least(244)})
+
+def auctions_from_the_start(items):
+    types = [item["type"] for item in items]
+    return types[:2] == ["auction.created", "auction.started"] and all(t.startswith("auction.") for t in types)
+
+
+case(
+    "README.change notification",
+    {"subscription_id": some, "head_seq": at_least(244)},
+    pushed={"subscription_id": some, "items": auctions_from_the_start, "head_seq": at_least(244)},
+)
 case("EventBus.subscribe", {"subscription_id": some, "head_seq": at_least(244)})
 case("EventBus.unsubscribe", {}, given=[("log.subscribe", {})])
 case("EventBus.get_event_history", {"items": lambda items: len(items) == 100 and items[0]["seq"] > items[1]["seq"]})

@@ -201,10 +201,10 @@ case(
         "missions": 8,
         "active": 7,
         "by_type": {"daily": 2, "main": 1, "one_time": 4, "weekly": 1},
-        "users_with_missions": 3,
-        "attempts": 5,
+        "users_with_missions": 6,
+        "attempts": 8,
         "completions": 2,
-        "completion_rate": 40.0,
+        "completion_rate": 25.0,
         "points_distributed": 25,
     },
 )

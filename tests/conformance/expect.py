@@ -43,22 +43,26 @@ def difference(got, want, where="result"):
 
 class Case:
     """want: see above. then: [(method, params, want)] asked afterwards. given: [(method, params)] done before.
-    params: a function (params, world) -> params, where the table's cannot be sent as they are."""
+    pushed: what the params of the next notification must be. params: a function (params, world) -> params, where the
+    table's cannot be sent as they are."""
 
-    def __init__(self, want, given=(), then=(), params=None):
-        self.want, self.given, self.then, self.params = want, given, then, params
+    def __init__(self, want, given=(), then=(), pushed=None, params=None):
+        self.want, self.given, self.then, self.pushed, self.params = want, given, then, pushed, params
 
     def check(self, result, client, world):
         found = difference(result, self.want)
         assert not found, found
+        if self.pushed is not None:
+            found = difference(client.notification()[1], self.pushed, "pushed")
+            assert not found, found
         for method, params, want in self.then:
             found = difference(client.call(method, world.fill_in(params)), want, method)
             assert not found, found
 
 
-def case(name, want, given=(), then=(), params=None):
+def case(name, want, **more):
     assert name not in CASES, name
-    CASES[name] = Case(want, given, then, params)
+    CASES[name] = Case(want, **more)
 
 
 def as_another(id):

@@ -6,6 +6,7 @@ import shutil
 import time
 
 from lib import Daemon, LedgerTest
+from world_market import Market
 from world_story import Story
 
 OTHERS = range(1001, 1241)  # people with 1001 .. 1240 points
@@ -20,15 +21,15 @@ def read_rows():
 ROWS = read_rows()
 
 
-class World(Story):
+class World(Story, Market):
     def __init__(self):
         self.daemon = Daemon().start()
         self.copy = os.path.join(self.daemon.dir, "copy")
-        self.token = TOKEN
         self.began = int(time.time() * 1000)
         self.c = self.daemon.client()
         self.people()
         self.story()
+        self.market()
         self.call("server.backup", path=self.copy)
 
     def cleanup(self):
@@ -44,7 +45,7 @@ class World(Story):
             return {key: self.fill_in(value) for key, value in params.items()}
         if isinstance(params, list):
             return [self.fill_in(value) for value in params]
-        return self.token if params == TOKEN else params
+        return self.token_string if params == TOKEN else params
 
     # ---- users, points, settings
 

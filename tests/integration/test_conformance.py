@@ -39,9 +39,10 @@ class Conformance(WorldTest):
         if alone:
             daemon.stop()
 
-    def test_every_case_has_a_row(self):
+    def test_every_row_has_a_case_and_every_case_a_row(self):
         named = {name_of(row) for row in ROWS if row["rpc_method"] != "-"}
         self.assertEqual(len(ROWS), 420)
+        self.assertEqual(sorted(named - set(cases.CASES)), [])
         self.assertEqual(sorted(set(cases.CASES) - named), [])
 
     def test_the_world_is_what_its_log_says(self):
