@@ -137,6 +137,22 @@ class FullDisk(LedgerTest):
         self.assertTrue(self.checks()["disk"])
         self.in_order(taken + 1)
 
+    def test_a_backup_that_does_not_fit_leaves_nothing_behind(self):
+        # given: a daemon elsewhere, and less space here than its log takes
+        elsewhere = self.start_daemon()
+        with elsewhere.client() as c:
+            self.disk.leave(4096)
+            path = os.path.join(self.disk.path, "copy")
+
+            # when
+            with self.fails("storage_full"):
+                c.call("server.backup", path=path)
+
+            # then: the path is free again, and with space the backup is made
+            self.assertFalse(os.path.exists(path))
+            self.disk.clear()
+            self.assertGreater(c.call("server.backup", path=path)["seq"], 0)
+
     def test_a_log_that_grows_until_the_disk_is_full_loses_nothing(self):
         # when: commands come as fast as they are answered, until none is taken any more
         taken, full = 0, False
