@@ -9,6 +9,8 @@ Nothing here sleeps: tests wait for answers, notifications, lines of the daemon'
 
 import collections
 import contextlib
+import datetime
+import glob
 import json
 import os
 import re
@@ -246,13 +248,60 @@ class Client:
                 return items
 
 
+# ---- clock
+
+
+class Clock:
+    """The time of day of the daemons started with it: it runs on, and a test moves it, also while they run.
+
+    libfaketime reads how far it is from the real one out of a file, at every look at the clock. Monotonic time and the
+    times of files stay real. The daemon looks at least once a second, so it needs no word of a jump.
+    """
+
+    def __init__(self, at):
+        self.dir = tempfile.mkdtemp(prefix="diana-clock-", dir="/tmp")
+        self.file = os.path.join(self.dir, "offset")
+        self.set(at)
+
+    def env(self):
+        libraries = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+        assert libraries, "libfaketime is missing: scripts/setup installs it"
+        env = dict(os.environ, LD_PRELOAD=libraries[0], FAKETIME_TIMESTAMP_FILE=self.file, FAKETIME_NO_CACHE="1",
+                   FAKETIME_DONT_FAKE_MONOTONIC="1", NO_FAKE_STAT="1")
+        # its runtime wants to be the first library
+        env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        return env
+
+    def set(self, at):
+        """at: "2030-01-06 23:59:30", UTC; the clock is there, or a millisecond past it, when this returns"""
+        new = self.file + ".new"
+        with open(new, "w", encoding="ascii") as f:
+            f.write("%+.3f\n" % (ms_at(at) / 1000 + 0.001 - time.time()))
+        os.rename(new, self.file)
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    @staticmethod
+    def tidy_up(pid):
+        """What libfaketime leaves of a process that could not end by itself."""
+        for name in ("faketime_shm_%d" % pid, "sem.faketime_sem_%d" % pid):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join("/dev/shm", name))
+
+
+def ms_at(text):
+    at = datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=datetime.timezone.utc)
+    return int(at.timestamp()) * 1000
+
+
 # ---- daemon
 
 
 class Daemon:
     """A daemon on a directory of its own, or on that of another one."""
 
-    def __init__(self, options=(), data=None, path=None, env=None, preexec=None):
+    def __init__(self, options=(), data=None, path=None, env=None, preexec=None, clock=None):
         self.dir = None
         if data is None or path is None:
             self.dir = tempfile.mkdtemp(prefix="diana-", dir="/tmp")
@@ -260,7 +309,8 @@ class Daemon:
         self.data = data or os.path.join(self.dir, "data")
         self.path = path or os.path.join(self.dir, "sock")
         self.options = list(options)
-        self.env = env
+        self.clock = clock
+        self.env = clock.env() if clock is not None else env
         self.preexec = preexec
         self.process = None
         self.reader = None
@@ -321,6 +371,8 @@ class Daemon:
         """Waits for the end of the process and returns its exit status."""
         status = self.process.wait(seconds)
         self.reader.join(seconds)
+        if self.clock is not None:
+            self.clock.tidy_up(self.process.pid)
         self.process = None
         return status
 
@@ -405,6 +457,11 @@ def as_user(uid):
 
 class LedgerTest(unittest.TestCase):
     """Tests with daemons; what they start ends with them."""
+
+    def new_clock(self, at):
+        clock = Clock(at)
+        self.addCleanup(clock.remove)
+        return clock
 
     def new_daemon(self, *options, **named):
         d = Daemon(options, **named)
