@@ -1,5 +1,7 @@
 #include "core/mp.h"
 
+#include <stdlib.h>
+
 #include "core/points.h"
 
 void mp_put_points(struct buf *b, int64_t thousandths)
@@ -245,6 +247,97 @@ bool mp_raw(struct mp *m, unsigned depth, struct slice *ret)
 		return false;
 	*ret = slice_of(start, (size_t)(m->p - start));
 	return true;
+}
+
+struct mp_pair {
+	struct slice key;
+	struct slice value;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return slice_cmp(((const struct mp_pair *)a)->key, ((const struct mp_pair *)b)->key);
+}
+
+static bool put_sorted_map(struct buf *b, struct mp *m, unsigned depth, struct arena *arena)
+{
+	struct mp_pair *v;
+	uint32_t n;
+
+	if (depth == 0 || !mp_map(m, &n))
+		return fail(m);
+	v = arena_take(arena, n * sizeof(*v));
+	if (v == NULL) {
+		b->failed = true;
+		return true;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (!mp_str(m, &v[i].key) || !mp_raw(m, depth - 1, &v[i].value))
+			return false;
+	qsort(v, n, sizeof(*v), by_key);
+	mp_put_map(b, n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct mp value = mp_of(v[i].value);
+
+		mp_put_text(b, v[i].key);
+		if (!mp_put_normal(b, &value, depth - 1, arena))
+			return fail(m);
+	}
+	return true;
+}
+
+static bool put_shortest_int(struct buf *b, struct mp *m)
+{
+	struct mp look = *m;
+	uint64_t u;
+	int64_t v;
+
+	if (mp_uint(&look, &u)) {
+		*m = look;
+		mp_put_uint64(b, u);
+		return true;
+	}
+	if (!mp_int(m, &v))
+		return false;
+	mp_put_int64(b, v);
+	return true;
+}
+
+bool mp_put_normal(struct buf *b, struct mp *m, unsigned depth, struct arena *arena)
+{
+	struct slice s;
+	uint32_t n;
+	double x;
+
+	switch (mp_peek(m)) {
+	case MP_INT:
+		return put_shortest_int(b, m);
+	case MP_FLOAT:
+		if (!mp_float(m, &x))
+			return false;
+		mp_put_double(b, x);
+		return true;
+	case MP_STR:
+		if (!mp_str(m, &s))
+			return false;
+		mp_put_text(b, s);
+		return true;
+	case MP_ARRAY:
+		if (depth == 0 || !mp_array(m, &n))
+			return fail(m);
+		mp_put_array(b, n);
+		while (n-- > 0)
+			if (!mp_put_normal(b, m, depth - 1, arena))
+				return false;
+		return true;
+	case MP_MAP:
+		return put_sorted_map(b, m, depth, arena);
+	default:
+		if (!mp_raw(m, 0, &s))
+			return false;
+		buf_append(b, s.base, s.len);
+		return true;
+	}
 }
 
 void mp_scan_start(struct mp_scan *s, unsigned max_depth)

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <stdint.h>
 
+#include "core/arena.h"
 #include "core/buf.h"
 #include "core/slice.h"
 
@@ -74,6 +75,11 @@ bool mp_map(struct mp *m, uint32_t *ret_n);
 bool mp_skip(struct mp *m, unsigned depth);
 /* The bytes of the next value, stepped over. */
 bool mp_raw(struct mp *m, unsigned depth, struct slice *ret);
+/*
+ * Writes the next value as all do that hold the same: each part in its shortest form, maps in the order of their keys,
+ * which are texts. Scratch comes from the arena; without room for it the buffer fails.
+ */
+bool mp_put_normal(struct buf *b, struct mp *m, unsigned depth, struct arena *arena);
 
 /*
  * Finds the end of one value that arrives in pieces, looking at each byte once. Limits: nesting of

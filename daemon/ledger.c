@@ -216,20 +216,26 @@ int ledger_end(struct ledger *l, struct err *err)
 
 /* ---- idempotency ---- */
 
-/* SHA-256 over the method and its params as decoded: key order and spelled-out defaults do not matter. No base
- * when there is no memory: half of the params would be the digest of other ones. */
+/* SHA-256 over the method and its params as decoded: key order, in maps among them too, and spelled-out defaults do
+ * not matter. No base when there is no memory: half of the params would be the digest of other ones. */
 static struct slice params_digest(struct ledger *l, const struct command *c)
 {
 	const struct method_def *def = &method_defs[c->method];
 	uint8_t *digest = arena_take(l->d.arena, DIGEST);
+	struct slice params;
+	struct mp m;
 
-	if (digest == NULL)
+	buf_reset(&l->scratch);
+	record_put(&l->scratch, def->params(), c->params);
+	params = arena_copy(l->d.arena, buf_slice(&l->scratch));
+	if (digest == NULL || params.base == NULL || l->scratch.failed)
 		return SLICE_NULL;
 	buf_reset(&l->scratch);
 	mp_put_text(&l->scratch, slice_str(def->name));
 	mp_put_text_or_nil(&l->scratch, slice_str(def->kind));
-	record_put(&l->scratch, def->params(), c->params);
-	if (l->scratch.failed || EVP_Digest(l->scratch.base, l->scratch.len, digest, NULL, EVP_sha256(), NULL) != 1)
+	m = mp_of(params);
+	if (!mp_put_normal(&l->scratch, &m, MP_SCAN_DEPTH, l->d.arena) || l->scratch.failed ||
+	    EVP_Digest(l->scratch.base, l->scratch.len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return SLICE_NULL;
 	return slice_of(digest, DIGEST);
 }

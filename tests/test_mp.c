@@ -261,6 +261,76 @@ static enum mp_scan_result scan_in_pieces(struct slice s, unsigned depth, size_t
 	return rc;
 }
 
+/* Each value in its normal form, and in another. */
+static void equal_values_have_one_normal_form(void **state)
+{
+#define BYTES(s)                                                                                                       \
+	{                                                                                                              \
+		s, sizeof(s) - 1                                                                                       \
+	}
+	static const struct {
+		struct slice v[2];
+	} same[] = {
+		{ { BYTES("\x05"), BYTES("\xd3\0\0\0\0\0\0\0\x05") } },
+		{ { BYTES("\xff"), BYTES("\xd1\xff\xff") } },
+		{ { BYTES("\xa1x"), BYTES("\xda\0\x01x") } },
+		{ { BYTES("\x91\xc0"), BYTES("\xdc\0\x01\xc0") } },
+		{ { BYTES("\xcb\x3f\xf0\0\0\0\0\0\0"), BYTES("\xca\x3f\x80\0\0") } },
+		{ { BYTES("\x82\xa1"
+			  "a\x01\xa1"
+			  "b\xc3"),
+		    BYTES("\xde\0\x02\xa1"
+			  "b\xc3\xa1"
+			  "a\xcc\x01") } },
+		{ { BYTES("\x91\x81\xa1m\x82\xa1y\x90\xa1z\x80"), BYTES("\x91\x81\xa1m\x82\xa1z\x80\xa1y\x90") } },
+	};
+#undef BYTES
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, 4096);
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		struct buf out[2];
+
+		for (int k = 0; k < 2; k++) {
+			struct slice in = tight(same[i].v[k].base, same[i].v[k].len);
+			struct mp m = mp_of(in);
+
+			buf_init(&out[k], 64);
+			assert_true(mp_put_normal(&out[k], &m, 4, &arena));
+			assert_ptr_equal(m.p, m.end);
+			drop(in);
+		}
+		assert_int_equal(slice_cmp(buf_slice(&out[0]), same[i].v[0]), 0);
+		assert_int_equal(slice_cmp(buf_slice(&out[0]), buf_slice(&out[1])), 0);
+		buf_free(&out[0]);
+		buf_free(&out[1]);
+	}
+	arena_free(&arena);
+}
+
+static void what_is_cut_or_deep_has_no_normal_form(void **state)
+{
+	static const char *const bad[] = {
+		"\x92\x01", "\x81\xa1k", "\x81\x01\x01", "\x91\x91\x91\x01", "\xd9", "\xc1"
+	};
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, 4096);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct slice in = tight(bad[i], strlen(bad[i]));
+		struct mp m = mp_of(in);
+		struct buf b;
+
+		buf_init(&b, 64);
+		assert_false(mp_put_normal(&b, &m, 2, &arena));
+		buf_free(&b);
+		drop(in);
+	}
+	arena_free(&arena);
+}
+
 static void a_value_is_whole_at_its_last_byte(void **state)
 {
 	static const struct slice values[] = {
@@ -538,6 +608,8 @@ int main(void)
 		cmocka_unit_test(a_failure_sticks),
 		cmocka_unit_test(counts_beyond_the_bytes_are_refused),
 		cmocka_unit_test(a_raw_value_is_its_bytes),
+		cmocka_unit_test(equal_values_have_one_normal_form),
+		cmocka_unit_test(what_is_cut_or_deep_has_no_normal_form),
 		cmocka_unit_test(a_value_is_whole_at_its_last_byte),
 		cmocka_unit_test(nesting_is_bounded),
 		cmocka_unit_test(what_cannot_fit_is_refused_before_it_arrives),

@@ -170,6 +170,21 @@ class Keys(LedgerTest):
         c.call("point.award", user_id=1, amount=1000)
         self.assertNotIn("replayed", c.call("point.deduct", user_id=1, amount=100, idempotency_key="k2"))
 
+    def test_a_repeat_may_order_its_maps_otherwise(self):
+        """Some languages never write a map in the same order twice."""
+        c = self.connect(self.start_daemon())
+        for method, params in (
+            ("config.set", {"entries": {"a": 1, "b": [], "flag.c": True}}),
+            ("point.award", {"user_id": 1, "amount": 5, "ref": {"kind": "quiz", "id": 7}}),
+            ("channel.create", {"id": -1, "reactions": ["x", "y"], "reaction_points": {"x": 1, "y": 2.5}}),
+        ):
+            first = c.call(method, idempotency_key=method, **params)
+            again = {
+                name: dict(reversed(value.items())) if isinstance(value, dict) else value
+                for name, value in params.items()
+            }
+            self.assertEqual(c.call(method, idempotency_key=method, **again), dict(first, replayed=True))
+
     def test_versions_maintenance_and_waiting(self):
         c = self.connect(self.start_daemon())
         self.assertEqual(c.call("user.create", id=5, expected_version=0)["version"], 1)
