@@ -14,7 +14,9 @@ void block_free(struct block *b)
 {
 	buf_free(&b->payload);
 	free(b->entries);
+	free(b->nodes);
 	b->entries = NULL;
+	b->nodes = NULL;
 	b->cap = 0;
 }
 
@@ -39,9 +41,17 @@ size_t block_append_need(size_t bytes, size_t n)
 	return bytes + n * LENGTH_MAX;
 }
 
+/* Most nodes that n events can end: of the lowest level one in 2^MERKLE_STEP, of all others together fewer, and one
+ * more of each for where the block begins. */
+static size_t nodes_most(size_t n)
+{
+	return 2 * (n >> MERKLE_STEP) + MERKLE_STEPS;
+}
+
 static bool entries_room(struct block *b, size_t n)
 {
 	size_t cap = b->cap ? b->cap : ENTRIES_FIRST;
+	struct block_node *nodes;
 	struct block_entry *p;
 
 	if (b->cap - b->count >= n)
@@ -52,6 +62,10 @@ static bool entries_room(struct block *b, size_t n)
 	if (p == NULL)
 		return false;
 	b->entries = p;
+	nodes = realloc(b->nodes, nodes_most(cap) * sizeof(*nodes));
+	if (nodes == NULL)
+		return false;
+	b->nodes = nodes;
 	b->cap = cap;
 	return true;
 }
@@ -96,13 +110,28 @@ size_t block_encoded_size(const struct block *b)
 	return block_head_size(n_groups(b)) + b->payload.len;
 }
 
+static void hash_event(struct block *b, uint32_t i)
+{
+	uint8_t full[MERKLE_STEPS][MERKLE_HASH];
+	unsigned n = merkle_add_full(&b->tree, slice_of(b->payload.base + b->entries[i].off, b->entries[i].len), full);
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned level = (k + 1) * MERKLE_STEP;
+		struct block_node *node = &b->nodes[b->n_nodes++];
+
+		node->level = (uint8_t)level;
+		node->index = (b->tree.size >> level) - 1;
+		memcpy(node->hash, full[k], MERKLE_HASH);
+	}
+}
+
 /* Hashes the events of group g while they are near; returns where the group ends in the payload. */
 static uint32_t hash_group(struct block *b, uint32_t g)
 {
 	uint32_t i = g * BLOCK_GROUP, stop = b->count - i < BLOCK_GROUP ? b->count : i + BLOCK_GROUP;
 
 	for (; i < stop; i++)
-		merkle_add(&b->tree, slice_of(b->payload.base + b->entries[i].off, b->entries[i].len));
+		hash_event(b, i);
 	return b->entries[stop - 1].off + b->entries[stop - 1].len;
 }
 
@@ -122,6 +151,7 @@ void block_encode(struct block *b, uint8_t *out)
 	};
 
 	assert(b->count > 0 && b->tree.size == b->first - 1);
+	b->n_nodes = 0;
 	for (uint32_t g = 0, begin = 0; g < n_groups(b); g++) {
 		uint32_t end = hash_group(b, g);
 

@@ -14,6 +14,13 @@ struct block_entry {
 	uint8_t tag;
 };
 
+/* A full subtree that ends in the block. */
+struct block_node {
+	uint8_t level;
+	uint64_t index;
+	uint8_t hash[MERKLE_HASH];
+};
+
 struct block {
 	uint64_t first; /* seq of entry 0 */
 	uint32_t count;
@@ -26,6 +33,10 @@ struct block {
 
 	struct merkle tree; /* before the block; block_encode() moves it behind */
 	uint8_t root[MERKLE_HASH];
+	/* of each MERKLE_STEP-th level, in the order they end; filled in with the tree. Memory comes with that of the
+	 * entries, so that encoding needs none. */
+	struct block_node *nodes;
+	size_t n_nodes;
 };
 
 void block_init(struct block *b, size_t payload_max);
@@ -52,7 +63,7 @@ static inline uint8_t block_event_tag(const struct block *b, uint64_t seq)
 
 /* Size of its stored form. */
 size_t block_encoded_size(const struct block *b);
-/* Writes the stored form and brings tree and root up to its last event. */
+/* Writes the stored form and brings tree, root and nodes up to its last event. */
 void block_encode(struct block *b, uint8_t *out);
 
 #endif

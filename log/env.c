@@ -46,7 +46,7 @@ int err_mdb(struct err *err, int rc, const char *fmt, ...)
 	return err_set(err, code_of(rc), "%s: %s", what, mdb_strerror(rc));
 }
 
-static int try_open(const char *dir, size_t map, MDB_env **ret)
+static int try_open(const char *dir, size_t map, unsigned flags, MDB_env **ret)
 {
 	MDB_env *env;
 	int rc = mdb_env_create(&env);
@@ -55,7 +55,7 @@ static int try_open(const char *dir, size_t map, MDB_env **ret)
 		return rc;
 	if ((rc = mdb_env_set_mapsize(env, map)) != 0 || (rc = mdb_env_set_maxdbs(env, MAX_TABLES)) != 0 ||
 	    (rc = mdb_env_set_maxreaders(env, MAX_READERS)) != 0 ||
-	    (rc = mdb_env_open(env, dir, MDB_NOTLS, MODE)) != 0) {
+	    (rc = mdb_env_open(env, dir, MDB_NOTLS | flags, MODE)) != 0) {
 		mdb_env_close(env);
 		return rc;
 	}
@@ -63,22 +63,42 @@ static int try_open(const char *dir, size_t map, MDB_env **ret)
 	return 0;
 }
 
+/* With as much address space as the system grants. */
+static int open_largest(const char *dir, size_t map_max, unsigned flags, MDB_env **ret)
+{
+	int rc = try_open(dir, map_max, flags, ret);
+
+	for (size_t map = map_max / 4; rc == ENOMEM && map >= map_least; map /= 4)
+		rc = try_open(dir, map, flags, ret);
+	return rc;
+}
+
+/* Bytes that the data file has, and that its pages in use take. */
+static int file_length(MDB_env *env, int *ret_fd, uint64_t *ret_has, uint64_t *ret_used)
+{
+	uint64_t map;
+	struct stat st;
+	int rc = mdb_env_get_fd(env, ret_fd);
+
+	if (rc != 0)
+		return rc;
+	env_sizes(env, ret_used, &map);
+	if (fstat(*ret_fd, &st) != 0)
+		return errno;
+	*ret_has = (uint64_t)st.st_size;
+	return 0;
+}
+
 /* A data file that was cut would kill the process when a page behind its end is read (SIGBUS). As a hole
  * those pages read as zeros, which the checks of the log find. Normally does nothing. */
 static int mend_length(MDB_env *env)
 {
-	uint64_t used, map;
-	struct stat st;
-	int fd, rc = mdb_env_get_fd(env, &fd);
+	uint64_t has, used;
+	int fd, rc = file_length(env, &fd, &has, &used);
 
-	if (rc != 0)
-		return rc;
-	env_sizes(env, &used, &map);
-	if (fstat(fd, &st) != 0)
+	if (rc == 0 && has < used && ftruncate(fd, (off_t)used) != 0)
 		return errno;
-	if ((uint64_t)st.st_size < used && ftruncate(fd, (off_t)used) != 0)
-		return errno;
-	return 0;
+	return rc;
 }
 
 /* New directory entries are durable only when the directory is. */
@@ -97,10 +117,8 @@ static int sync_dir(const char *dir)
 int env_open(const char *dir, size_t map_max, MDB_env **ret, struct err *err)
 {
 	MDB_env *env;
-	int dead, rc = try_open(dir, map_max, &env);
+	int dead, rc = open_largest(dir, map_max, 0, &env);
 
-	for (size_t map = map_max / 4; rc == ENOMEM && map >= map_least; map /= 4)
-		rc = try_open(dir, map, &env);
 	if (rc != 0)
 		return err_mdb(err, rc, "open %s", dir);
 	if ((rc = mdb_reader_check(env, &dead)) != 0 || (rc = mend_length(env)) != 0 || (rc = sync_dir(dir)) != 0) {
@@ -109,6 +127,30 @@ int env_open(const char *dir, size_t map_max, MDB_env **ret, struct err *err)
 	}
 	*ret = env;
 	return 0;
+}
+
+int env_open_readonly(const char *dir, size_t map_max, MDB_env **ret, struct err *err)
+{
+	uint64_t has, used;
+	char lock[4096];
+	MDB_env *env;
+	int fd, rc;
+
+	/* LMDB would make the file; where there is none nobody writes. */
+	snprintf(lock, sizeof(lock), "%s/lock.mdb", dir);
+	rc = open_largest(dir, map_max, MDB_RDONLY | (access(lock, F_OK) == 0 ? 0U : MDB_NOLOCK), &env);
+	if (rc != 0)
+		return err_mdb(err, rc, "open %s for reading", dir);
+	rc = file_length(env, &fd, &has, &used);
+	if (rc == 0 && has >= used) {
+		*ret = env;
+		return 0;
+	}
+	mdb_env_close(env);
+	if (rc != 0)
+		return err_mdb(err, rc, "open %s for reading", dir);
+	return err_set(err, E_INTERNAL, "%s/data.mdb was cut: it has %llu bytes of %llu", dir, (unsigned long long)has,
+		       (unsigned long long)used);
 }
 
 int env_free_bytes(const char *dir, uint64_t *ret, struct err *err)

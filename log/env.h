@@ -12,6 +12,8 @@
 
 /* Full durability, always. map_max: address space wanted; less is taken when the system refuses. */
 int env_open(const char *dir, size_t map_max, MDB_env **ret, struct err *err);
+/* For reading only, beside a process that writes. Changes nothing in dir. E_INTERNAL: the file was cut. */
+int env_open_readonly(const char *dir, size_t map_max, MDB_env **ret, struct err *err);
 
 /* Sets err for an LMDB or errno code: E_STORAGE_FULL, E_INTERNAL (the file is damaged or not ours),
  * else E_UNAVAILABLE. fmt names what was tried. */

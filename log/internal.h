@@ -15,6 +15,8 @@ struct log {
 	MDB_env *env;
 	MDB_dbi blocks; /* last seq (big-endian) -> block */
 	MDB_dbi tail;   /* one row, see tail_put() */
+	MDB_dbi nodes;  /* see log/nodes.h */
+	bool has_nodes; /* a log of before that table, opened for reading, has none */
 	size_t block_max;
 	size_t reserve;
 

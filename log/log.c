@@ -10,6 +10,7 @@
 
 #include "log/env.h"
 #include "log/internal.h"
+#include "log/nodes.h"
 
 enum {
 	BLOCK_MAX_DEFAULT = 1 << 20,
@@ -93,7 +94,7 @@ int block_find(MDB_cursor *cursor, uint64_t seq, struct block_view *ret, struct 
 	return 0;
 }
 
-/* Opens the tables, or makes them in an environment that holds nothing. */
+/* Opens the tables, or makes them in an environment that holds nothing. The derived one may be missing. */
 static int open_tables(struct log *log, MDB_txn *txn, struct err *err)
 {
 	static const struct merkle nothing;
@@ -107,9 +108,11 @@ static int open_tables(struct log *log, MDB_txn *txn, struct err *err)
 	create = st.ms_entries == 0 ? MDB_CREATE : 0;
 	if ((rc = mdb_dbi_open(txn, "blocks", create, &log->blocks)) != 0 ||
 	    (rc = mdb_dbi_open(txn, "tail", create, &log->tail)) != 0 ||
+	    (rc = mdb_dbi_open(txn, "nodes", MDB_CREATE, &log->nodes)) != 0 ||
 	    (create != 0 && (rc = put_tail(txn, log->tail, &nothing)) != 0))
 		return rc == MDB_NOTFOUND ? err_set(err, E_INTERNAL, "data.mdb is not a log")
 					  : err_mdb(err, rc, "tables");
+	log->has_nodes = true;
 	return 0;
 }
 
@@ -173,15 +176,13 @@ static int load(struct log *log, struct err *err)
 		return rc;
 	}
 	rc = mdb_txn_commit(txn);
-	return rc == 0 ? 0 : err_mdb(err, rc, "commit");
+	return rc == 0 ? nodes_catch_up(log, err) : err_mdb(err, rc, "commit");
 }
 
 static int open_all(struct log *log, size_t map_max, struct err *err)
 {
 	int rc;
 
-	if (log->dir == NULL)
-		return err_set(err, E_UNAVAILABLE, "out of memory");
 	if ((rc = lock_dir(log->dir, &log->lock_fd, err)) != 0)
 		return rc;
 	if ((rc = env_open(log->dir, map_max, &log->env, err)) == 0)
@@ -191,16 +192,18 @@ static int open_all(struct log *log, size_t map_max, struct err *err)
 	return rc;
 }
 
-int log_open(const char *dir, const struct log_options *options, struct log **ret, struct err *err)
+/* A log that is not open yet; NULL without memory. */
+static struct log *log_new(const char *dir, const struct log_options *o)
 {
-	static const struct log_options none;
-	const struct log_options *o = options ? options : &none;
 	struct log *log = calloc(1, sizeof(*log));
-	int rc;
 
 	if (log == NULL)
-		return err_set(err, E_UNAVAILABLE, "out of memory");
+		return NULL;
 	log->dir = strdup(dir);
+	if (log->dir == NULL) {
+		free(log);
+		return NULL;
+	}
 	log->lock_fd = -1;
 	log->block_max = o->block_max ? o->block_max : BLOCK_MAX_DEFAULT;
 	log->reserve = o->reserve ? o->reserve : reserve_default;
@@ -208,12 +211,62 @@ int log_open(const char *dir, const struct log_options *options, struct log **re
 	for (int i = 0; i < 2; i++)
 		block_init(&log->memory[i], OPEN_MAX + COMMIT_MAX);
 	log->open = &log->memory[0];
+	return log;
+}
+
+int log_open(const char *dir, const struct log_options *options, struct log **ret, struct err *err)
+{
+	static const struct log_options none;
+	const struct log_options *o = options ? options : &none;
+	struct log *log = log_new(dir, o);
+	int rc;
+
+	if (log == NULL)
+		return err_set(err, E_UNAVAILABLE, "out of memory");
 	rc = open_all(log, o->map_max ? o->map_max : map_default, err);
 	if (rc != 0) {
 		log_close(log);
 		return rc;
 	}
 	block_restart(log->open, log->durable.size + 1, 0);
+	*ret = log;
+	return 0;
+}
+
+static int load_readonly(struct log *log, struct err *err)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(log->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return err_mdb(err, rc, "begin reading");
+	if ((rc = mdb_dbi_open(txn, "blocks", 0, &log->blocks)) != 0 ||
+	    (rc = mdb_dbi_open(txn, "tail", 0, &log->tail)) != 0) {
+		mdb_txn_abort(txn);
+		return rc == MDB_NOTFOUND ? err_set(err, E_INTERNAL, "%s/data.mdb is not a log", log->dir)
+					  : err_mdb(err, rc, "tables");
+	}
+	log->has_nodes = mdb_dbi_open(txn, "nodes", 0, &log->nodes) == 0;
+	/* A commit, though nothing was written: it is what keeps the handles. */
+	rc = mdb_txn_commit(txn);
+	return rc == 0 ? 0 : err_mdb(err, rc, "tables");
+}
+
+int log_open_readonly(const char *dir, struct log **ret, struct err *err)
+{
+	static const struct log_options none;
+	struct log *log = log_new(dir, &none);
+	int rc;
+
+	if (log == NULL)
+		return err_set(err, E_UNAVAILABLE, "out of memory");
+	rc = env_open_readonly(dir, map_default, &log->env, err);
+	if (rc == 0)
+		rc = load_readonly(log, err);
+	if (rc != 0) {
+		log_close(log);
+		return rc;
+	}
 	*ret = log;
 	return 0;
 }
@@ -367,7 +420,9 @@ static int put_block(struct log *log, MDB_txn *txn, struct block *b)
 	if (rc != 0)
 		return rc;
 	block_encode(b, val.mv_data);
-	return put_tail(txn, log->tail, &b->tree);
+	for (size_t i = 0; rc == 0 && i < b->n_nodes; i++)
+		rc = nodes_put(txn, log->nodes, &b->nodes[i]);
+	return rc == 0 ? put_tail(txn, log->tail, &b->tree) : rc;
 }
 
 /* LMDB reports a write cut short by a full disk as EIO. */

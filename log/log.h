@@ -23,7 +23,8 @@
  * failed block held is not in the log, or is in it whole; what was appended after it is not.
  *
  * Threads: all calls belong to the loop thread, but log_flush() (one thread at a time), and
- * log_reader_*(), log_verify() and log_backup() on a reader opened with LOG_DURABLE_ONLY, which any thread may use.
+ * log_reader_*(), log_prove_*(), log_verify*() and log_backup() on a reader opened with LOG_DURABLE_ONLY, which any
+ * thread may use.
  */
 struct log;
 
@@ -37,6 +38,9 @@ struct log_options {
 /* dir exists. One process at a time, and once in it: E_UNAVAILABLE when somebody holds it. E_INTERNAL: not
  * a log, of an unknown format, or damaged at its tail (the text says what to do). options may be NULL. */
 int log_open(const char *dir, const struct log_options *options, struct log **ret, struct err *err);
+/* For readers with LOG_DURABLE_ONLY, and nothing else: changes nothing in dir and takes no lock, so that it works
+ * beside the daemon, and on a log that log_open() refuses because its tail is damaged. */
+int log_open_readonly(const char *dir, struct log **ret, struct err *err);
 /* All readers are closed before, and no flush is running. What is not durable is gone. NULL is fine. */
 void log_close(struct log *log);
 
@@ -135,10 +139,31 @@ void log_root(const struct log *log, uint64_t *ret_size, uint8_t ret_root[32]);
 /* Root as recorded by the block that ends at seq `size`; E_NOT_FOUND when no block ends there. */
 int log_reader_root_at(struct log_reader *r, uint64_t size, uint8_t ret_root[32], struct err *err);
 
+struct proof;
+/*
+ * Proofs (log/proof.h) over what the reader, LOG_DURABLE_ONLY, sees, each computed from the stored events and
+ * subtree hashes and tested against the tail row before it is given away. E_INVALID_ARGUMENT: a size passes
+ * the reader's head, or a seq its size (details.field says which, by the names of log.prove); E_INTERNAL: the log is
+ * damaged.
+ */
+int log_prove_root(struct log_reader *r, uint64_t size, uint8_t ret_root[32], struct err *err);
+int log_prove_event(struct log_reader *r, uint64_t seq, uint64_t size, struct proof *ret, uint8_t ret_leaf[32],
+		    struct err *err);
+int log_prove_growth(struct log_reader *r, uint64_t from, uint64_t to, struct proof *ret, struct err *err);
+
+/* A root that the tree of this size is known to have had, from a checkpoint that was kept. */
+struct log_mark {
+	uint64_t size;
+	uint8_t root[32];
+};
+
 /*
  * Checks [from, to] from disk: block checksums, gapless seqs, envelopes, times that do not fall, commit
  * borders, gapless stream versions (from 1 when from == 1, else relative to the first seen), and, when
- * from == 1, the Merkle root of every block. `to` 0, or beyond: the last durable event. progress may be
+ * from == 1, the Merkle root of every block, the stored subtree hashes, and the marks: a log that says otherwise,
+ * or is too short, was changed between the mark before (which held) and the one named, so that first_bad_seq
+ * is the first event that may be it. log_verify_marks() checks all, and takes marks that ascend by size.
+ * `to` 0, or beyond: the last durable event. progress may be
  * NULL; it is called about every 100 000 events and returns false to stop (E_UNAVAILABLE).
  * Stops at the first fault. Damage is a verdict; an error is that it could not be found out.
  * Memory: 21 to 43 bytes per different stream in the range (half as much again while the table grows).
@@ -152,6 +177,9 @@ struct log_verdict {
 int log_verify(struct log_reader *r, uint64_t from, uint64_t to,
 	       bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
 	       struct err *err);
+int log_verify_marks(struct log_reader *r, const struct log_mark *marks, size_t n_marks,
+		     bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
+		     struct err *err);
 
 /* ---- backup ---- */
 

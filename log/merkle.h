@@ -12,10 +12,10 @@
  *   node       SHA-256(0x01 || left || right)
  *   root of 0  SHA-256("")
  *
- * Proofs need hashes of full subtrees: merkle_peak() gives those of a prefix, merkle_leaf() and
- * merkle_node() rebuild any other.
+ * A full subtree of 2^level leaves is named by its level and its index, counted from the left: its leaves are
+ * index * 2^level and those that follow. The log keeps the hashes of each MERKLE_STEP-th level (log/nodes.h).
  */
-enum { MERKLE_HASH = 32, MERKLE_PEAKS = 64 };
+enum { MERKLE_HASH = 32, MERKLE_PEAKS = 64, MERKLE_STEP = 8, MERKLE_STEPS = (MERKLE_PEAKS - 1) / MERKLE_STEP };
 
 void merkle_leaf(struct slice bytes, uint8_t ret[MERKLE_HASH]);
 void merkle_node(const uint8_t left[MERKLE_HASH], const uint8_t right[MERKLE_HASH], uint8_t ret[MERKLE_HASH]);
@@ -35,6 +35,13 @@ static inline unsigned merkle_n_peaks(uint64_t size)
 }
 
 void merkle_add(struct merkle *m, struct slice bytes);
+/*
+ * The same, and tells the hashes of the full subtrees of level MERKLE_STEP, 2 * MERKLE_STEP and so on that the leaf
+ * completes, lowest first. Returns their number.
+ */
+unsigned merkle_add_full(struct merkle *m, struct slice bytes, uint8_t ret_full[MERKLE_STEPS][MERKLE_HASH]);
+/* Adds the hash of a leaf; or of a full subtree, all of one level, where these are taken as the leaves. */
+void merkle_add_hash(struct merkle *m, const uint8_t hash[MERKLE_HASH]);
 void merkle_root(const struct merkle *m, uint8_t ret[MERKLE_HASH]);
 
 #endif

@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "core/event.h"
+#include "log/env.h"
 #include "log/internal.h"
+#include "log/nodes.h"
 #include "log/versions.h"
 
 enum { BAD = -1, PROGRESS_EVERY = 100000 };
@@ -18,7 +20,10 @@ struct verifier {
 	struct log_verdict ret;
 	struct versions versions;
 	struct merkle tree; /* only when from == 1 */
-	uint64_t commit;    /* of the event before, 0: not known */
+	const struct log_mark *marks;
+	size_t n_marks;
+	uint64_t held;   /* size of the last mark that held */
+	uint64_t commit; /* of the event before, 0: not known */
 	int64_t at;
 	struct log_types types; /* seen in the block */
 };
@@ -104,6 +109,50 @@ static int check_event(struct verifier *v, uint64_t seq, struct slice bytes, str
 	return check_version(v, &e, err);
 }
 
+/* A subtree that the event completes, beside what is stored of it. */
+static int check_node(struct verifier *v, unsigned level, const uint8_t hash[MERKLE_HASH], struct err *err)
+{
+	uint64_t end = v->tree.size, index = (end >> level) - 1, first = (index << level) + 1;
+	uint8_t stored[MERKLE_HASH];
+	int rc = v->r->log->has_nodes ? nodes_get(v->r->txn, v->r->log->nodes, level, index, stored) : MDB_NOTFOUND;
+
+	/* What is missing is computed when it is needed. */
+	if (rc == MDB_NOTFOUND || (rc == 0 && memcmp(stored, hash, MERKLE_HASH) == 0))
+		return 0;
+	if (rc != 0 && rc != MDB_CORRUPTED)
+		return err_mdb(err, rc, "hashes of the log");
+	/* The blocks before had the roots that they say. */
+	if (first < v->r->block.head.first)
+		first = v->r->block.head.first;
+	return bad(v, first, "events %" PRIu64 "..%" PRIu64 ": their stored hash differs", first, end);
+}
+
+static int check_mark(struct verifier *v)
+{
+	uint8_t root[MERKLE_HASH];
+
+	for (; v->n_marks > 0 && v->marks->size == v->tree.size; v->marks++, v->n_marks--) {
+		merkle_root(&v->tree, root);
+		if (memcmp(root, v->marks->root, MERKLE_HASH) != 0)
+			return bad(v, v->held + 1,
+				   "events %" PRIu64 "..%" PRIu64 ": not those of the checkpoint of size %" PRIu64,
+				   v->held + 1, v->tree.size, v->tree.size);
+		v->held = v->tree.size;
+	}
+	return 0;
+}
+
+static int check_hashes(struct verifier *v, struct slice bytes, struct err *err)
+{
+	uint8_t full[MERKLE_STEPS][MERKLE_HASH];
+	unsigned n = merkle_add_full(&v->tree, bytes, full);
+	int rc = 0;
+
+	for (unsigned k = 0; rc == 0 && k < n; k++)
+		rc = check_node(v, (k + 1) * MERKLE_STEP, full[k], err);
+	return rc == 0 ? check_mark(v) : rc;
+}
+
 static int check_group(struct verifier *v, struct err *err)
 {
 	const struct block_group *g = &v->r->group;
@@ -113,10 +162,11 @@ static int check_group(struct verifier *v, struct err *err)
 		struct slice bytes = slice_of(g->base + g->off[i], g->len[i]);
 		int rc = 0;
 
-		if (v->from == 1)
-			merkle_add(&v->tree, bytes);
+		/* First what the event says of itself, which names it. */
 		if (seq >= v->from && seq <= v->to)
 			rc = check_event(v, seq, bytes, err);
+		if (rc == 0 && v->from == 1)
+			rc = check_hashes(v, bytes, err);
 		if (rc != 0)
 			return rc;
 	}
@@ -177,6 +227,14 @@ static int check_tail_row(struct verifier *v, const struct merkle *tail)
 	return 0;
 }
 
+static int check_marks_left(struct verifier *v)
+{
+	if (v->n_marks == 0)
+		return 0;
+	return bad(v, v->tree.size + 1, "the log ends at %" PRIu64 ", a checkpoint has seen %" PRIu64, v->tree.size,
+		   v->marks->size);
+}
+
 static int take_breath(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
 	if (progress != NULL && !progress(arg, v->ret.checked, v->to - v->from + 1))
@@ -198,6 +256,9 @@ static int run(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t),
 	if (v->r->seen > tail.size)
 		return bad(v, tail.size + 1, "tail row: ends at %" PRIu64 ", the blocks at %" PRIu64, tail.size,
 			   v->r->seen);
+	rc = check_mark(v); /* of size 0 */
+	if (rc != 0)
+		return rc;
 	for (uint64_t seq = v->from; seq <= v->to; seq = v->r->block.last + 1) {
 		if (v->ret.checked - told >= PROGRESS_EVERY) {
 			told = v->ret.checked;
@@ -209,7 +270,23 @@ static int run(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t),
 		if (rc != 0)
 			return rc;
 	}
-	return check_tail_row(v, &tail);
+	rc = check_tail_row(v, &tail);
+	return rc == 0 ? check_marks_left(v) : rc;
+}
+
+static int verify(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct log_verdict *ret,
+		  struct err *err)
+{
+	int rc = log_reader_refresh(v->r, err);
+
+	if (rc != 0)
+		return rc;
+	rc = run(v, progress, arg, err);
+	versions_free(&v->versions);
+	if (rc != 0 && rc != BAD)
+		return rc;
+	*ret = v->ret;
+	return 0;
 }
 
 int log_verify(struct log_reader *r, uint64_t from, uint64_t to,
@@ -217,14 +294,15 @@ int log_verify(struct log_reader *r, uint64_t from, uint64_t to,
 	       struct err *err)
 {
 	struct verifier v = { .r = r, .from = from ? from : 1, .to = to, .ret.ok = true, .at = INT64_MIN };
-	int rc = log_reader_refresh(r, err);
 
-	if (rc != 0)
-		return rc;
-	rc = run(&v, progress, arg, err);
-	versions_free(&v.versions);
-	if (rc != 0 && rc != BAD)
-		return rc;
-	*ret = v.ret;
-	return 0;
+	return verify(&v, progress, arg, ret, err);
+}
+
+int log_verify_marks(struct log_reader *r, const struct log_mark *marks, size_t n_marks,
+		     bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
+		     struct err *err)
+{
+	struct verifier v = { .r = r, .from = 1, .ret.ok = true, .at = INT64_MIN, .marks = marks, .n_marks = n_marks };
+
+	return verify(&v, progress, arg, ret, err);
 }

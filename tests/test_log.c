@@ -21,6 +21,7 @@
 #include "core/event.h"
 #include "log/format.h"
 #include "log/log.h"
+#include "log/proof.h"
 
 #define GOLDEN "tests/golden/log_block.hex"
 
@@ -882,14 +883,23 @@ static void swapped_blocks_are_found(void **state)
 }
 
 /* Somebody who recomputes all checksums still has the Merkle root against him. */
-static void a_rewritten_event_is_found_by_the_root(void **state)
+static void a_rewritten_event_is_found_by_its_stored_hash(void **state)
 {
 	struct world *w = *state;
 
 	given_three_blocks(w);
 	rewrite(w, 300, 2, SLICE_LIT("user:7"), SLICE_LIT("user:8"));
-	assert_damage(w, 1, 201, "block 201..300: Merkle root differs");
+	assert_damage(w, 1, 201, "events 201..256: their stored hash differs");
 	assert_true(verify(w, 2, 0).ok); /* without the beginning there is no tree to compare */
+}
+
+static void a_rewritten_event_of_no_full_subtree_is_found_by_the_root(void **state)
+{
+	struct world *w = *state;
+
+	given_three_blocks(w);
+	rewrite(w, 303, 1, SLICE_LIT("user:7"), SLICE_LIT("user:8"));
+	assert_damage(w, 1, 301, "block 301..303: Merkle root differs");
 }
 
 static void a_version_that_repeats_is_found(void **state)
@@ -1249,6 +1259,370 @@ static void threads_write_and_read_at_once(void **state)
 	assert_sound(w, 9000);
 }
 
+/* ---- tests: proofs ---- */
+
+static unsigned leaves_hashed, rows_got;
+
+void __wrap_merkle_leaf(struct slice bytes, uint8_t ret[MERKLE_HASH]);
+void __real_merkle_leaf(struct slice bytes, uint8_t ret[MERKLE_HASH]);
+void __wrap_merkle_leaf(struct slice bytes, uint8_t ret[MERKLE_HASH])
+{
+	leaves_hashed++;
+	__real_merkle_leaf(bytes, ret);
+}
+
+int __wrap_mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data);
+int __real_mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data);
+int __wrap_mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data)
+{
+	rows_got++;
+	return __real_mdb_get(txn, dbi, key, data);
+}
+
+/* n events in blocks of 1000 commits, as a busy daemon writes them. */
+static void given_events(struct world *w, size_t n)
+{
+	for (; n > 0; n -= n < 2000 ? n : 2000)
+		block_of(w, n < 2000 ? 1 : 1000, n < 2000 ? n : 2, noon);
+}
+
+/* The root of the first `size` events, by hashing them one after the other. */
+static void hashed_root(struct world *w, uint64_t size, uint8_t ret[MERKLE_HASH])
+{
+	struct merkle m = { 0 };
+	struct log_entry e;
+
+	while (m.size < size) {
+		assert_int_equal(log_reader_get(w->r, m.size + 1, &e, &w->err), 0);
+		merkle_add(&m, e.bytes);
+	}
+	merkle_root(&m, ret);
+}
+
+static struct log_reader *durable_reader(struct world *w, struct log *log)
+{
+	struct log_reader *r;
+
+	assert_int_equal(log_reader_open(log, LOG_DURABLE_ONLY, &r, &w->err), 0);
+	return r;
+}
+
+static void assert_event_is_proved(struct world *w, struct log_reader *r, uint64_t seq, uint64_t size)
+{
+	uint8_t leaf[MERKLE_HASH], hashed[MERKLE_HASH], root[MERKLE_HASH];
+	struct log_entry e;
+	struct proof p;
+
+	if (log_prove_event(r, seq, size, &p, leaf, &w->err) != 0)
+		fail_msg("%s", w->err.text);
+	assert_int_equal(log_prove_root(r, size, root, &w->err), 0);
+	assert_int_equal(log_reader_get(r, seq, &e, &w->err), 0);
+	merkle_leaf(e.bytes, hashed);
+	assert_memory_equal(leaf, hashed, MERKLE_HASH);
+	assert_true(proof_shows_leaf(&p, leaf, seq - 1, size, root));
+}
+
+static void assert_growth_is_proved(struct world *w, struct log_reader *r, uint64_t from, uint64_t to)
+{
+	uint8_t older[MERKLE_HASH], newer[MERKLE_HASH];
+	struct proof p;
+
+	if (log_prove_growth(r, from, to, &p, &w->err) != 0)
+		fail_msg("%s", w->err.text);
+	assert_int_equal(log_prove_root(r, from, older, &w->err), 0);
+	assert_int_equal(log_prove_root(r, to, newer, &w->err), 0);
+	assert_true(proof_shows_growth(&p, from, older, to, newer));
+}
+
+static const uint64_t sizes[] = { 1, 2, 255, 256, 257, 511, 512, 513, 600, 767, 768, 1023, 1024, 1025, 1100 };
+#define N_SIZES (sizeof(sizes) / sizeof(*sizes))
+
+static void assert_all_is_proved(struct world *w, struct log *log)
+{
+	struct log_reader *r = durable_reader(w, log);
+	uint8_t root[MERKLE_HASH], hashed[MERKLE_HASH];
+
+	for (size_t i = 0; i < N_SIZES; i++) {
+		assert_int_equal(log_prove_root(r, sizes[i], root, &w->err), 0);
+		hashed_root(w, sizes[i], hashed);
+		assert_memory_equal(root, hashed, MERKLE_HASH);
+		for (size_t k = 0; k <= i; k++) {
+			assert_event_is_proved(w, r, sizes[k], sizes[i]);
+			assert_growth_is_proved(w, r, sizes[k], sizes[i]);
+		}
+		assert_growth_is_proved(w, r, 0, sizes[i]);
+	}
+	log_reader_close(r);
+}
+
+static void every_event_and_growth_is_proved(void **state)
+{
+	struct world *w = *state;
+
+	given_events(w, 1100);
+	assert_all_is_proved(w, w->log);
+}
+
+static void a_proof_passes_no_head(void **state)
+{
+	struct world *w = *state;
+	uint8_t hash[MERKLE_HASH];
+	struct log_reader *r;
+	struct proof p;
+
+	block_of(w, 1, 5, noon);
+	append(w, 1, noon); /* not durable: not vouched for */
+	r = durable_reader(w, w->log);
+	assert_int_equal(log_prove_root(r, 6, hash, &w->err), E_INVALID_ARGUMENT);
+	assert_string_equal(w->err.text, "tree_size: must not pass the head, 5");
+	assert_int_equal(log_prove_event(r, 6, 6, &p, hash, &w->err), E_INVALID_ARGUMENT);
+	assert_int_equal(log_prove_event(r, 5, 4, &p, hash, &w->err), E_INVALID_ARGUMENT);
+	assert_string_equal(w->err.text, "seq: must be within the tree, 1 to 4");
+	assert_int_equal(log_prove_event(r, 0, 4, &p, hash, &w->err), E_INVALID_ARGUMENT);
+	assert_int_equal(log_prove_growth(r, 3, 6, &p, &w->err), E_INVALID_ARGUMENT);
+	assert_string_equal(w->err.text, "to_size: must not pass the head, 5");
+	assert_int_equal(log_prove_growth(r, 4, 3, &p, &w->err), E_INVALID_ARGUMENT);
+	assert_string_equal(w->err.text, "from_size: must not pass to_size, 3");
+	log_reader_close(r);
+}
+
+/* What a proof costs does not grow with the log. The worst place: far from every stored hash, at both ends. */
+static void a_proof_of_a_long_log_looks_at_little(void **state)
+{
+	enum { EVENTS = 2 * 65536 - 1, STEP = 1 << MERKLE_STEP };
+	struct world *w = *state;
+	uint8_t leaf[MERKLE_HASH];
+	struct log_reader *r;
+	struct proof p;
+
+	given_events(w, EVENTS);
+	r = durable_reader(w, w->log);
+
+	/* when: proved, and then tested against the head */
+	leaves_hashed = rows_got = 0;
+	assert_int_equal(log_prove_event(r, 65536, EVENTS, &p, leaf, &w->err), 0);
+	assert_in_range(leaves_hashed, 1, 3 * STEP);
+	assert_in_range(rows_got, 1, 3 * STEP);
+
+	leaves_hashed = rows_got = 0;
+	assert_int_equal(log_prove_growth(r, 65535, EVENTS, &p, &w->err), 0);
+	assert_in_range(leaves_hashed, 1, 8 * STEP);
+	assert_in_range(rows_got, 1, 8 * STEP);
+	log_reader_close(r);
+}
+
+static uint64_t count_nodes(struct world *w, bool drop)
+{
+	struct raw raw = raw_open(w);
+	MDB_dbi nodes;
+	MDB_stat st;
+
+	assert_int_equal(mdb_dbi_open(raw.txn, "nodes", 0, &nodes), 0);
+	assert_int_equal(mdb_stat(raw.txn, nodes, &st), 0);
+	if (drop)
+		assert_int_equal(mdb_drop(raw.txn, nodes, 1), 0);
+	raw_close(&raw);
+	return st.ms_entries;
+}
+
+static void stored_hashes_cost_a_row_in_256_events(void **state)
+{
+	struct world *w = *state;
+
+	given_events(w, 70000);
+	assert_int_equal(count_nodes(w, false), 70000 / 256 + 70000 / 65536);
+	open_log(w);
+}
+
+/* As a log of before that table is. */
+static void a_log_without_stored_hashes_gets_them(void **state)
+{
+	struct world *w = *state;
+
+	given_events(w, 1100);
+	assert_int_equal(count_nodes(w, true), 4);
+	open_log(w);
+	assert_all_is_proved(w, w->log);
+	assert_int_equal(count_nodes(w, false), 4);
+	open_log(w);
+	assert_sound(w, 1100);
+}
+
+static void a_log_without_stored_hashes_is_proved_from_its_events(void **state)
+{
+	struct world *w = *state;
+	struct log_verdict v;
+	struct log_reader *r;
+	struct proof p;
+	struct log *log;
+	uint8_t leaf[MERKLE_HASH];
+
+	given_events(w, 1100);
+	count_nodes(w, true);
+	assert_int_equal(log_open_readonly(w->dir, &log, &w->err), 0);
+	r = durable_reader(w, log);
+	leaves_hashed = 0;
+	assert_int_equal(log_prove_event(r, 700, 1000, &p, leaf, &w->err), 0);
+	assert_true(leaves_hashed >= 1000);
+	assert_int_equal(log_verify(r, 1, 0, NULL, NULL, &v, &w->err), 0);
+	assert_true(v.ok);
+	log_reader_close(r);
+	log_close(log);
+	open_log(w);
+}
+
+static void a_stored_hash_that_is_wrong_proves_nothing(void **state)
+{
+	struct world *w = *state;
+	uint8_t key_bytes[] = { MERKLE_STEP, 0, 0, 0, 0, 0, 0, 0, 2 }, hash[MERKLE_HASH] = { 1 }, ret[MERKLE_HASH];
+	MDB_val key = { sizeof(key_bytes), key_bytes }, val = { sizeof(hash), hash };
+	struct log_reader *r;
+	struct proof p;
+	struct raw raw;
+	MDB_dbi nodes;
+
+	given_events(w, 1100);
+	raw = raw_open(w);
+	assert_int_equal(mdb_dbi_open(raw.txn, "nodes", 0, &nodes), 0);
+	assert_int_equal(mdb_put(raw.txn, nodes, &key, &val, 0), 0);
+	raw_close(&raw);
+	open_log(w);
+
+	r = durable_reader(w, w->log);
+	assert_int_equal(log_prove_root(r, 1000, ret, &w->err), E_INTERNAL);
+	assert_int_equal(log_prove_event(r, 1, 1100, &p, ret, &w->err), E_INTERNAL);
+	assert_int_equal(log_prove_growth(r, 1, 1100, &p, &w->err), E_INTERNAL);
+	assert_string_equal(w->err.text, "events and stored hashes do not agree; see log.verify");
+	log_reader_close(r);
+	assert_damage(w, 1, 513, "events 513..768: their stored hash differs");
+}
+
+static void a_log_opened_for_reading_is_left_as_it_is(void **state)
+{
+	struct world *w = *state;
+	struct log_reader *r;
+	struct log *log;
+	char path[128];
+
+	/* beside the writer: it sees what becomes durable, and holds up nobody */
+	block_of(w, 1, 5, noon);
+	assert_int_equal(log_open_readonly(w->dir, &log, &w->err), 0);
+	r = durable_reader(w, log);
+	assert_int_equal(log_reader_refresh(r, &w->err), 0);
+	assert_int_equal(log_reader_head(r), 5);
+	block_of(w, 1, 5, noon);
+	assert_int_equal(log_reader_refresh(r, &w->err), 0);
+	assert_int_equal(log_reader_head(r), 10);
+	assert_event_is_proved(w, r, 7, 10);
+	log_reader_close(r);
+	log_close(log);
+
+	/* a copy, which is data.mdb alone, stays that */
+	close_log(w);
+	remove_file(w, "lock.mdb");
+	remove_file(w, "LOCK");
+	assert_int_equal(log_open_readonly(w->dir, &log, &w->err), 0);
+	r = durable_reader(w, log);
+	assert_event_is_proved(w, r, 7, 10);
+	log_reader_close(r);
+	log_close(log);
+	snprintf(path, sizeof(path), "%s/lock.mdb", w->dir);
+	assert_int_not_equal(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/LOCK", w->dir);
+	assert_int_not_equal(access(path, F_OK), 0);
+
+	/* a cut one is refused, not mended */
+	snprintf(path, sizeof(path), "%s/data.mdb", w->dir);
+	assert_int_equal(truncate(path, 3 * 4096), 0);
+	assert_int_equal(log_open_readonly(w->dir, &log, &w->err), E_INTERNAL);
+	assert_non_null(strstr(w->err.text, "was cut: it has 12288 bytes of"));
+	assert_int_not_equal(log_open_readonly("/nowhere", &log, &w->err), 0);
+}
+
+/* ---- tests: marks ---- */
+
+static struct log_mark mark(struct world *w, uint64_t size)
+{
+	struct log_mark m = { .size = size };
+
+	hashed_root(w, size, m.root);
+	return m;
+}
+
+static struct log_verdict verify_marks(struct world *w, const struct log_mark *marks, size_t n)
+{
+	struct log_verdict v;
+
+	if (log_verify_marks(w->r, marks, n, NULL, NULL, &v, &w->err) != 0)
+		fail_msg("%s", w->err.text);
+	return v;
+}
+
+static void marks_that_were_kept_hold(void **state)
+{
+	struct world *w = *state;
+	struct log_mark marks[6];
+
+	given_three_blocks(w);
+	/* within a block, at its end, of nothing and of all, and one twice */
+	marks[0] = mark(w, 0);
+	marks[1] = mark(w, 77);
+	marks[2] = marks[1];
+	marks[3] = mark(w, 200);
+	marks[4] = mark(w, 256);
+	marks[5] = mark(w, 303);
+	assert_true(verify_marks(w, marks, 6).ok);
+}
+
+/* The same log up to event 100, then another history whose every checksum and root is right. */
+static void a_history_written_anew_is_found_by_a_mark_alone(void **state)
+{
+	struct world *w = *state;
+	struct log_mark marks[3];
+	struct log_verdict v;
+
+	block_of(w, 1, 100, noon);
+	marks[0] = mark(w, 100);
+	close_log(w);
+	remove_file(w, "data.mdb");
+	memset(w->versions, 0, sizeof(w->versions));
+	open_log(w);
+	block_of(w, 1, 100, noon);
+	block_of(w, 1, 100, noon + 5);
+	marks[1] = mark(w, 150);
+	marks[2] = mark(w, 200);
+	assert_true(verify_marks(w, marks, 3).ok);
+
+	close_log(w);
+	remove_file(w, "data.mdb");
+	memset(w->versions, 0, sizeof(w->versions));
+	open_log(w);
+	block_of(w, 1, 100, noon);
+	block_of(w, 1, 100, noon + 6);
+	assert_sound(w, 200);
+	v = verify_marks(w, marks, 3);
+	assert_false(v.ok);
+	assert_int_equal(v.first_bad_seq, 101);
+	assert_string_equal(v.reason, "events 101..150: not those of the checkpoint of size 150");
+	v = verify_marks(w, &marks[2], 1);
+	assert_int_equal(v.first_bad_seq, 1);
+}
+
+static void a_log_that_lost_its_end_is_found_by_a_mark(void **state)
+{
+	struct world *w = *state;
+	struct log_mark marks[2];
+	struct log_verdict v;
+
+	given_three_blocks(w);
+	marks[0] = mark(w, 200);
+	marks[1] = (struct log_mark){ .size = 400 };
+	v = verify_marks(w, marks, 2);
+	assert_false(v.ok);
+	assert_int_equal(v.first_bad_seq, 304);
+	assert_string_equal(v.reason, "the log ends at 303, a checkpoint has seen 400");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, given_an_empty_log, clean_up)
 
 int main(void)
@@ -1277,7 +1651,8 @@ int main(void)
 		TEST(a_flipped_bit_in_a_header_is_found),
 		TEST(a_missing_block_is_found),
 		TEST(swapped_blocks_are_found),
-		TEST(a_rewritten_event_is_found_by_the_root),
+		TEST(a_rewritten_event_is_found_by_its_stored_hash),
+		TEST(a_rewritten_event_of_no_full_subtree_is_found_by_the_root),
 		TEST(a_version_that_repeats_is_found),
 		TEST(a_version_left_out_is_found),
 		TEST(a_wrong_seq_is_found),
@@ -1291,6 +1666,17 @@ int main(void)
 		TEST(lengths_take_their_shortest_form),
 		TEST(the_stored_bytes_never_change),
 		TEST(threads_write_and_read_at_once),
+		TEST(every_event_and_growth_is_proved),
+		TEST(a_proof_passes_no_head),
+		TEST(a_proof_of_a_long_log_looks_at_little),
+		TEST(stored_hashes_cost_a_row_in_256_events),
+		TEST(a_log_without_stored_hashes_gets_them),
+		TEST(a_log_without_stored_hashes_is_proved_from_its_events),
+		TEST(a_stored_hash_that_is_wrong_proves_nothing),
+		TEST(a_log_opened_for_reading_is_left_as_it_is),
+		TEST(marks_that_were_kept_hold),
+		TEST(a_history_written_anew_is_found_by_a_mark_alone),
+		TEST(a_log_that_lost_its_end_is_found_by_a_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
