@@ -19,6 +19,7 @@
 #include "daemon/clock.h"
 #include "daemon/diag.h"
 #include "daemon/ledger.h"
+#include "daemon/log_key.h"
 #include "daemon/rate.h"
 #include "daemon/session.h"
 #include "daemon/slowlog.h"
@@ -48,7 +49,8 @@ struct server {
 	struct stats *stats;
 	struct slowlog *slowlog;
 	struct subscriptions *subscriptions;
-	struct worker *reader, *rebuilder;
+	struct worker *reader, *prover, *rebuilder;
+	struct note_key log_key;
 	int listen_fd, lock_fd;
 	struct event *on_connect, *on_accept_again, *on_term, *on_int, *on_timer;
 	gid_t group;
@@ -100,6 +102,16 @@ const struct options *server_options(const struct server *srv)
 struct worker *server_reader(struct server *srv)
 {
 	return srv->reader;
+}
+
+struct worker *server_prover(struct server *srv)
+{
+	return srv->prover;
+}
+
+const struct note_key *server_log_key(const struct server *srv)
+{
+	return &srv->log_key;
 }
 
 struct worker *server_rebuilder(struct server *srv)
@@ -697,6 +709,21 @@ static int admit(void *arg, const struct command *c, struct err *err)
 	return E_RATE_LIMITED;
 }
 
+static int open_log_key(struct server *srv, struct err *err)
+{
+	char id[2 * NOTE_ID + 1];
+	bool made;
+	int rc = log_key_load(srv->options->data, &srv->log_key, &made, err);
+
+	if (rc != 0)
+		return err_wrap(err, "the key that signs checkpoints");
+	note_key_put_id(&srv->log_key, id);
+	if (made)
+		diag_info("a key was made that signs checkpoints, %s of %s; keep a copy of log.key", id,
+			  srv->log_key.name);
+	return 0;
+}
+
 static int open_ledger(struct server *srv, struct err *err)
 {
 	const struct options *o = srv->options;
@@ -707,7 +734,11 @@ static int open_ledger(struct server *srv, struct err *err)
 	int rc = ledger_open(&lo, srv->base, &ops, progress, srv, &srv->ledger, err);
 
 	if (rc == 0)
+		rc = open_log_key(srv, err);
+	if (rc == 0)
 		rc = worker_start(srv->base, "reader", &srv->reader, err);
+	if (rc == 0)
+		rc = worker_start(srv->base, "prover", &srv->prover, err);
 	if (rc == 0)
 		rc = worker_start(srv->base, "rebuilder", &srv->rebuilder, err);
 	return rc;
@@ -770,6 +801,7 @@ static void free_event(struct event *ev)
 void server_close(struct server *srv)
 {
 	worker_stop(srv->reader);
+	worker_stop(srv->prover);
 	worker_stop(srv->rebuilder);
 	ledger_close(srv->ledger);
 	for (uint32_t i = 0; srv->sessions != NULL && i < srv->n_slots; i++)

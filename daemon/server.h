@@ -10,6 +10,7 @@
  */
 struct event_base;
 struct ledger;
+struct note_key;
 struct worker;
 struct stats;
 struct subscriptions;
@@ -27,9 +28,13 @@ struct ledger *server_ledger(struct server *srv);
 struct stats *server_stats_of(struct server *srv);
 struct slowlog *server_slowlog(struct server *srv);
 struct subscriptions *server_subscriptions(struct server *srv);
+/* The key that signs checkpoints; the same as long as the server lives. */
+const struct note_key *server_log_key(const struct server *srv);
 const struct options *server_options(const struct server *srv);
 /* Long reads, one after the other. */
 struct worker *server_reader(struct server *srv);
+/* Short reads, which do not wait behind long ones. */
+struct worker *server_prover(struct server *srv);
 /* Rebuilds. */
 struct worker *server_rebuilder(struct server *srv);
 

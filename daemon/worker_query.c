@@ -21,6 +21,7 @@ struct pending {
 	struct checkpoint_wait wait;
 	struct ticket ticket;
 	struct server *server;
+	struct worker *worker;
 	int (*run)(struct worker_task *);
 	struct worker_task task;
 	struct arena arena;
@@ -66,7 +67,7 @@ static void submit(struct pending *p)
 		finish(p);
 		return;
 	}
-	worker_submit(server_reader(p->server), &p->job);
+	worker_submit(p->worker, &p->job);
 }
 
 static void on_checkpoint(struct checkpoint_wait *w, int rc, const struct err *err)
@@ -88,7 +89,8 @@ static void on_checkpoint(struct checkpoint_wait *w, int rc, const struct err *e
 		submit(p);
 }
 
-int worker_task(struct call *c, bool wants_snapshot, int (*run)(struct worker_task *t), const void *data, size_t size)
+static int begin_task(struct call *c, struct worker *worker, bool wants_snapshot, int (*run)(struct worker_task *t),
+		      const void *data, size_t size)
 {
 	struct pending *p;
 
@@ -101,6 +103,7 @@ int worker_task(struct call *c, bool wants_snapshot, int (*run)(struct worker_ta
 	p->wait.ready = on_checkpoint;
 	p->ticket = call_ticket(c);
 	p->server = c->server;
+	p->worker = worker;
 	p->run = run;
 	arena_init(&p->arena, TASK_ARENA_MAX);
 	buf_init(&p->out, ANSWER_MAX);
@@ -115,6 +118,16 @@ int worker_task(struct call *c, bool wants_snapshot, int (*run)(struct worker_ta
 	else
 		submit(p);
 	return CALL_LATER;
+}
+
+int worker_task(struct call *c, bool wants_snapshot, int (*run)(struct worker_task *t), const void *data, size_t size)
+{
+	return begin_task(c, server_reader(c->server), wants_snapshot, run, data, size);
+}
+
+int worker_short_task(struct call *c, int (*run)(struct worker_task *t), const void *data, size_t size)
+{
+	return begin_task(c, server_prover(c->server), false, run, data, size);
 }
 
 /* ---- queries of the schema ---- */

@@ -23,5 +23,7 @@ struct worker_task {
 	void *data;
 };
 int worker_task(struct call *c, bool wants_snapshot, int (*run)(struct worker_task *t), const void *data, size_t size);
+/* The same without a snapshot, for what takes milliseconds: it does not wait behind long reads. */
+int worker_short_task(struct call *c, int (*run)(struct worker_task *t), const void *data, size_t size);
 
 #endif
