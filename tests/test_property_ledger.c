@@ -1,7 +1,7 @@
 /*
  * Random commands against a small model of the ledger that shares no code with it: after each command the answer's
  * code, all balances, levels and ranks must be the model's, and at the end the tables must equal their rebuild.
- * PROPERTY_SEED repeats a run, PROPERTY_COMMANDS makes it longer.
+ * DIANA_PROPERTY_SEED repeats a run, DIANA_PROPERTY_COMMANDS makes it longer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 
 #include "core/rules.h"
 #include "projections/point_queries.h"
+#include "tests/lib/random.h"
 #include "tests/lib/world.h"
 
 enum { PEOPLE = 40, LEVELS = 12, GRANTS = 100, HOLDS = 64, COMMANDS = 25000 };
@@ -48,40 +49,27 @@ struct model {
 struct run {
 	struct world *w;
 	struct model m, before;
-	uint64_t random;
+	struct random random;
 	char shown[512]; /* the command in work */
 };
-
-static uint64_t draw(struct run *r)
-{
-	r->random ^= r->random << 13;
-	r->random ^= r->random >> 7;
-	r->random ^= r->random << 17;
-	return r->random;
-}
-
-static int64_t below(struct run *r, int64_t n)
-{
-	return (int64_t)(draw(r) % (uint64_t)n);
-}
 
 /* Mostly the same few, so that something happens to them. */
 static int someone(struct run *r)
 {
-	return 1 + (int)(below(r, 2) ? below(r, 6) : below(r, PEOPLE));
+	return 1 + (int)(below(&r->random, 2) ? below(&r->random, 6) : below(&r->random, PEOPLE));
 }
 
 static int64_t some_amount(struct run *r)
 {
-	switch (below(r, 12)) {
+	switch (below(&r->random, 12)) {
 	case 0:
-		return 1 + below(r, CEILING);
+		return 1 + below(&r->random, CEILING);
 	case 1:
 		return 1;
 	case 2:
-		return 1000 * (1 + below(r, 20)); /* often equal */
+		return 1000 * (1 + below(&r->random, 20)); /* often equal */
 	default:
-		return 1 + below(r, 500000);
+		return 1 + below(&r->random, 500000);
 	}
 }
 
@@ -179,7 +167,7 @@ static int do_award(struct run *r)
 {
 	int who = someone(r);
 	int64_t amount = some_amount(r);
-	bool multiply = below(r, 2);
+	bool multiply = below(&r->random, 2);
 
 	come(&r->m, who);
 	return run_command(r, pay(r, who, amount, multiply), "point.award", "{user_id: %d, amount: %s, multiply: %s}",
@@ -192,7 +180,7 @@ static int do_award_many(struct run *r)
 	int want = 0;
 	size_t n = 0;
 
-	for (int64_t i = 1 + below(r, 5); i > 0; i--) {
+	for (int64_t i = 1 + below(&r->random, 5); i > 0; i--) {
 		int who = someone(r);
 		int64_t amount = some_amount(r);
 
@@ -209,7 +197,7 @@ static int do_deduct(struct run *r)
 {
 	int who = someone(r);
 	int64_t balance = r->m.people[who].balance;
-	int64_t amount = below(r, 4) == 0 && balance > 0 ? balance : some_amount(r);
+	int64_t amount = below(&r->random, 4) == 0 && balance > 0 ? balance : some_amount(r);
 
 	return run_command(r, take(r, who, amount), "point.deduct", "{user_id: %d, amount: %s}", who, points(amount));
 }
@@ -235,7 +223,7 @@ static int do_activity(struct run *r)
 		int64_t base; /* -1: a setting */
 	} kinds[] = { { "message", -1 }, { "message", -1 },   { "poll", 2000 },
 		      { "post", 5000 },  { "comment", 2000 }, { "other", 1000 } };
-	int64_t k = below(r, 6);
+	int64_t k = below(&r->random, 6);
 	int who = someone(r), want = 0;
 	struct person *p = &r->m.people[who];
 	bool message = kinds[k].base < 0;
@@ -300,8 +288,8 @@ static void forget_ended(struct run *r, struct person *p)
 static int do_grant(struct run *r)
 {
 	int who = someone(r), want = 0;
-	int64_t days = 1 + below(r, 3), start;
-	bool set = below(r, 6) == 0, forever = below(r, 30) == 0;
+	int64_t days = 1 + below(&r->random, 3), start;
+	bool set = below(&r->random, 6) == 0, forever = below(&r->random, 30) == 0;
 	struct person *p = &r->m.people[who];
 	char length[32];
 
@@ -347,12 +335,12 @@ static int do_create(struct run *r)
 static int do_update(struct run *r)
 {
 	int who = someone(r), want = r->m.people[who].there ? 0 : E_NOT_FOUND;
-	bool admin = below(r, 4) == 0;
+	bool admin = below(&r->random, 4) == 0;
 
 	r->m.people[who].admin = admin;
-	return run_command(r, want, "user.update",
-			   "{id: %d, is_admin: %s, username: 'q%lld', stats: {messages_sent: %lld}}", who,
-			   admin ? "true" : "false", (long long)below(r, 9), (long long)below(r, 1000));
+	return run_command(
+		r, want, "user.update", "{id: %d, is_admin: %s, username: 'q%lld', stats: {messages_sent: %lld}}", who,
+		admin ? "true" : "false", (long long)below(&r->random, 9), (long long)below(&r->random, 1000));
 }
 
 static int do_delete(struct run *r)
@@ -372,8 +360,8 @@ static int do_delete(struct run *r)
 
 static int do_level(struct run *r)
 {
-	int l = 1 + (int)below(r, LEVELS), want = 0;
-	int64_t min = below(r, 3) == 0 ? below(r, 1000000) : l * 40000 + below(r, 60000);
+	int l = 1 + (int)below(&r->random, LEVELS), want = 0;
+	int64_t min = below(&r->random, 3) == 0 ? below(&r->random, 1000000) : l * 40000 + below(&r->random, 60000);
 	bool there = r->m.min_points[l] >= 0, fits = true, lowest = true, other = false;
 
 	for (int i = 1; i <= LEVELS; i++) {
@@ -383,7 +371,7 @@ static int do_level(struct run *r)
 		lowest &= i > l;
 		other = true;
 	}
-	if (there && below(r, 3) == 0) {
+	if (there && below(&r->random, 3) == 0) {
 		want = lowest && other ? E_IN_USE : 0;
 		r->m.min_points[l] = -1;
 		return run_command(r, want, "point.delete", "{kind: 'level', id: %d}", l);
@@ -400,9 +388,9 @@ static int do_settings(struct run *r)
 {
 	static const int64_t offsets[] = { -300, 0, 330, 840 };
 
-	r->m.message_points = below(r, 4) * 500;
-	r->m.multiplier = 1 + below(r, 3);
-	r->m.offset = offsets[below(r, 4)];
+	r->m.message_points = below(&r->random, 4) * 500;
+	r->m.multiplier = 1 + below(&r->random, 3);
+	r->m.offset = offsets[below(&r->random, 4)];
 	return run_command(
 		r, 0, "config.set",
 		"{entries: {points.message: %s, points.vip_multiplier: %lld, time.utc_offset_minutes: %lld}}",
@@ -420,7 +408,7 @@ static int do_hold(struct run *r)
 	snprintf(r->shown, sizeof(r->shown), "hold %d", who);
 	if (!p->there || available <= 0 || r->m.n_holds == HOLDS)
 		return 0;
-	amount = 1 + below(r, available);
+	amount = 1 + below(&r->random, available);
 	p->held += amount;
 	r->m.holds[r->m.n_holds++] = (struct open_hold){ ++r->m.last_hold, who, amount };
 	d = commit_begin(r->w);
@@ -448,13 +436,13 @@ static int do_close_hold(struct run *r)
 	snprintf(r->shown, sizeof(r->shown), "close a hold");
 	if (r->m.n_holds == 0)
 		return 0;
-	i = below(r, r->m.n_holds);
+	i = below(&r->random, r->m.n_holds);
 	h = r->m.holds[i];
 	r->m.holds[i] = r->m.holds[--r->m.n_holds];
 	p = &r->m.people[h.who];
 	p->held -= h.amount;
 	d = commit_begin(r->w);
-	if (below(r, 2)) {
+	if (below(&r->random, 2)) {
 		EMIT(d, point_released, .hold_id = h.id, .user_id = h.who, .amount = h.amount, .held_after = p->held,
 		     .reason = SLICE_LIT("outbid"));
 	} else {
@@ -537,21 +525,21 @@ static void compare_queries(struct run *r)
 
 static void random_commands_agree_with_the_model(void **state)
 {
-	const char *seed = getenv("PROPERTY_SEED"), *commands_wanted = getenv("PROPERTY_COMMANDS");
-	struct run r = { .w = *state, .random = seed ? strtoull(seed, NULL, 10) : 20260302 };
+	const char *seed = getenv("DIANA_PROPERTY_SEED"), *commands_wanted = getenv("DIANA_PROPERTY_COMMANDS");
+	struct run r = { .w = *state, .random = { seed ? strtoull(seed, NULL, 10) : 20260302 } };
 	long n = commands_wanted ? atol(commands_wanted) : COMMANDS;
 	long refusals = 0;
 
-	print_message("PROPERTY_SEED=%llu\n", (unsigned long long)r.random);
-	if (r.random == 0)
-		r.random = 1;
+	print_message("DIANA_PROPERTY_SEED=%llu\n", (unsigned long long)r.random.x);
+	if (r.random.x == 0)
+		r.random.x = 1;
 	memset(r.m.min_points, -1, sizeof(r.m.min_points));
 	r.m.message_points = 1000;
 	r.m.multiplier = 1;
 	for (long i = 0; i < n; i++) {
 		r.before = r.m;
 		memset(r.m.credited, 0, sizeof(r.m.credited));
-		if (commands[below(&r, sizeof(commands) / sizeof(commands[0]))](&r) == 0) {
+		if (commands[below(&r.random, sizeof(commands) / sizeof(commands[0]))](&r) == 0) {
 			lift(&r.m);
 		} else {
 			r.m = r.before;
@@ -560,8 +548,8 @@ static void random_commands_agree_with_the_model(void **state)
 		compare(&r);
 		if (i % 500 == 0)
 			compare_queries(&r);
-		r.w->now += below(&r, 40) ? below(&r, 4 * MINUTE) : below(&r, 2 * DAY);
-		if (below(&r, 3) == 0)
+		r.w->now += below(&r.random, 40) ? below(&r.random, 4 * MINUTE) : below(&r.random, 2 * DAY);
+		if (below(&r.random, 3) == 0)
 			tick(r.w);
 	}
 	assert_true(refusals > n / 50 && refusals < n / 2);

@@ -131,13 +131,20 @@ static int source_next(void *arg, uint64_t seq, bool backward, const uint64_t ta
 static int source_seek_time(void *arg, int64_t at, uint64_t *ret, struct err *err)
 {
 	struct world *w = arg;
-	uint64_t seq = 1;
+	uint64_t low = 1, high = w->head + 1;
 	struct envelope env;
 
 	(void)err;
-	while (seq <= w->head && envelope_decode(stored(w, seq), &env) && env.at < at)
-		seq++;
-	*ret = seq;
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		assert_true(envelope_decode(stored(w, middle), &env));
+		if (env.at < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret = low;
 	return 0;
 }
 
@@ -431,7 +438,7 @@ int tick(struct world *w)
 
 /* ---- queries ---- */
 
-static int ask_packed(struct world *w, const char *name, struct slice packed)
+int ask_packed(struct world *w, const char *name, struct slice packed)
 {
 	union common common;
 	void *params;
@@ -491,7 +498,7 @@ int ask(struct world *w, const char *method, const char *fmt, ...)
 
 /* ---- what was appended ---- */
 
-static struct event event_at(struct world *w, uint64_t seq)
+struct event world_event(struct world *w, uint64_t seq)
 {
 	struct envelope env;
 	struct event ev;
@@ -506,7 +513,7 @@ const char *events(struct world *w)
 
 	w->names[0] = '\0';
 	for (uint64_t seq = w->first; seq != 0 && seq <= w->head; seq++) {
-		struct event ev = event_at(w, seq);
+		struct event ev = world_event(w, seq);
 
 		n += (size_t)snprintf(w->names + n, sizeof(w->names) - n, "%s%s", n ? " " : "",
 				      event_defs[ev.type].name);
@@ -523,7 +530,7 @@ json_t *event_shown(struct world *w, unsigned n)
 	json_t *v;
 
 	assert_true(w->first != 0);
-	ev = event_at(w, w->first + n);
+	ev = world_event(w, w->first + n);
 	buf_init(&b, STORED_MAX);
 	record_put_wire(&b, event_defs[ev.type].record(), ev.data);
 	assert_false(b.failed);
@@ -593,7 +600,7 @@ void world_rebuild(struct world *w)
 		assert_non_null(s);
 		s->arena = &w->arena;
 		for (uint64_t seq = 1; seq <= w->head; seq++) {
-			struct event ev = event_at(w, seq);
+			struct event ev = world_event(w, seq);
 
 			fold_event(s, &ev, 1u << p);
 			assert_false(s->failed);
@@ -662,14 +669,14 @@ void then_event_at(const char *file, int line, struct world *w, unsigned n, cons
 	json_decref(shown);
 }
 
-static json_t *details(const struct err *err)
+json_t *refusal_details(const struct world *w)
 {
 	struct buf b;
 	json_t *v;
 
 	buf_init(&b, STORED_MAX);
-	mp_put_map(&b, err->n_details);
-	buf_append(&b, err->details, err->details_len);
+	mp_put_map(&b, w->err.n_details);
+	buf_append(&b, w->err.details, w->err.details_len);
 	v = json_unpacked(buf_slice(&b));
 	buf_free(&b);
 	return v;
@@ -686,7 +693,7 @@ void refused_at(const char *file, int line, struct world *w, int rc, enum err_co
 		_fail(file, line);
 	}
 	assert_string_equal(events(w), "");
-	have = details(&w->err);
+	have = refusal_details(w);
 	va_start(ap, fmt);
 	assert_has(file, line, have, json_va(fmt, ap));
 	va_end(ap);

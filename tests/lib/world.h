@@ -58,6 +58,8 @@ int world_teardown(void **state);
 int when(struct world *w, const char *method, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same of params that JSON cannot say. */
 int when_packed(struct world *w, const char *method, struct slice params);
+/* The same of a query. */
+int ask_packed(struct world *w, const char *method, struct slice params);
 /* Runs a query. */
 int ask(struct world *w, const char *method, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A commit by hand: EMIT between the two, or commands, as in an atomic batch. A refused one ends it. */
@@ -75,6 +77,11 @@ int tick_periods(struct world *w);
 const char *events(struct world *w);
 /* The n-th event (from 0) of the last commit as it is shown. free with json_decref(). */
 json_t *event_shown(struct world *w, unsigned n);
+
+/* `details` of the last refusal; json_decref(). */
+json_t *refusal_details(const struct world *w);
+/* Any event of the log, by seq; lives until the next command or query. */
+struct event world_event(struct world *w, uint64_t seq);
 
 void world_rebuild(struct world *w);
 
