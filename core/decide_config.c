@@ -540,8 +540,8 @@ static void import_entries(struct decision *d, const struct pairs *entries, bool
 
 static void delete_others(struct decision *d, const struct pairs *entries, bool dry_run, struct config_import_result *r)
 {
+	struct pair stored = { 0 };
 	struct row_walk w;
-	struct pair stored;
 	struct key all;
 
 	row_walk_begin(&w, d->state, T_config_entry, key_begin(&all), false);

@@ -190,6 +190,7 @@ static uint64_t hash_of(struct slice key)
 
 static struct omap_entry *slot_entry(uint64_t slot)
 {
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr): a slot is a tag and a pointer in one word */
 	return (struct omap_entry *)(uintptr_t)(slot & ((UINT64_C(1) << TAG_SHIFT) - 1));
 }
 

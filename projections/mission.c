@@ -248,7 +248,8 @@ static struct mission_sums sums_of(const struct progress *p)
 static void change_progress(struct state *s, const struct mission *m, const struct progress *old,
 			    const struct progress *new, const struct mission_sums *more)
 {
-	int64_t user_id = old != NULL ? old->user_id : new->user_id;
+	const struct progress *any = old != NULL ? old : new;
+	int64_t user_id = any != NULL ? any->user_id : 0;
 	struct mission_sums before = sums_of(old), by = sums_of(new);
 	struct key k;
 

@@ -41,6 +41,7 @@ static void count_fragment(struct narrative_totals *t, const struct fragment *f,
 /* Moves what follows from a fragment's row. NULL: there was, or will be, none. */
 static void move_fragment(struct state *s, const struct fragment *old, const struct fragment *new)
 {
+	const struct fragment *any = old != NULL ? old : new;
 	struct narrative_totals t = load_totals(s);
 	struct slice before[2], after[2];
 	struct key k;
@@ -57,7 +58,7 @@ static void move_fragment(struct state *s, const struct fragment *old, const str
 		put_fragment_by_created(s, (uint64_t) new->created_at, new->id);
 		put_fragment_by_updated(s, (uint64_t) new->updated_at, new->id);
 	}
-	key_put_TEXT(key_begin(&k), old != NULL ? old->id : new->id);
+	key_put_TEXT(key_begin(&k), any->id);
 	move_words(s, T_fragment_word, &k, before, old ? 2 : 0, after, new ? 2 : 0);
 	put_narrative_totals(s, 0, &t);
 }
@@ -242,6 +243,7 @@ static void count_category(struct state *s, struct slice counted_as, int64_t by)
 /* Moves what follows from the row of a piece, and says where its category counts. NULL: there was, or will be, none. */
 static void move_lore(struct state *s, const struct lore *old, struct lore *new)
 {
+	const struct lore *any = old != NULL ? old : new;
 	struct narrative_totals t = load_totals(s);
 	struct slice before[2], after[2];
 	struct key k;
@@ -265,7 +267,7 @@ static void move_lore(struct state *s, const struct lore *old, struct lore *new)
 		move_combinations(s, new, true);
 		put_lore_by_created(s, (uint64_t) new->created_at, new->id);
 	}
-	key_put_TEXT(key_begin(&k), old != NULL ? old->id : new->id);
+	key_put_TEXT(key_begin(&k), any->id);
 	move_words(s, T_lore_word, &k, before, old ? 2 : 0, after, new ? 2 : 0);
 	put_narrative_totals(s, 0, &t);
 }
