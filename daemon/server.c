@@ -655,7 +655,9 @@ int server_run(struct server *srv, struct err *err)
 		turn(srv);
 		arm_timer(srv);
 		more = srv->queue != NULL || (srv->stalled && ledger_accepts(srv->ledger));
-		if (event_base_loop(srv->base, more ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
+		/* EVLOOP_ONCE in any case: without it, libevent stays as long as anything is readable, and who has hung
+		 * up is readable until this turn's end takes the connection away */
+		if (event_base_loop(srv->base, more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0)
 			return err_set(err, E_INTERNAL, "the event loop failed");
 	}
 	wind_down(srv);

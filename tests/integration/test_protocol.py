@@ -308,6 +308,22 @@ class BadFrames(SharedDaemonTest):
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+class HangingUp(SharedDaemonTest):
+    def test_those_who_hang_up_do_not_keep_the_daemon_from_its_work(self):
+        # given a client whose answers are too many for its output, so that the daemon has work left at a turn's end
+        ids = [self.c.post("server.methods", {}) for _ in range(200)]
+        self.c.flush()
+        # when others come, ask and hang up all the while
+        for n in range(len(ids)):
+            with self.daemon.client() as other:
+                other.post("server.methods", {})
+                other.flush()
+            # then answers go on coming
+            self.assertGreater(len(self.c.wait(ids[n])["items"]), 100)
+        # and what needs the disk is done
+        self.assertEqual(self.c.call("point.award", user_id=5001, amount=1)["balance"], 1)
+
+
 class Strangers(LedgerTest):
     def start(self, *options):
         d = self.new_daemon("--socket-mode", "0666", *options)
