@@ -1001,6 +1001,12 @@ int create_mission(struct decision *d, const struct mission *from, struct slice 
 	return 0;
 }
 
+void address_mission_create(struct decision *d, const struct mission_create *p)
+{
+	if (p->mission.id.base != NULL)
+		decision_address(d, STREAM_mission, &p->mission.id, NULL);
+}
+
 int decide_mission_create(struct decision *d, const struct mission_create *p, struct mission_item_result *r)
 {
 	struct slice id = SLICE_NULL;

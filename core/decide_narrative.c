@@ -263,6 +263,12 @@ static void fragment_result(struct decision *d, struct slice id, struct fragment
 		fragment_show(d->state, &f, &r->item);
 }
 
+void address_fragment_create(struct decision *d, const struct fragment_create *p)
+{
+	if (p->fragment.id.base != NULL)
+		decision_address(d, STREAM_fragment, &p->fragment.id, NULL);
+}
+
 int decide_fragment_create(struct decision *d, const struct fragment_create *p, struct fragment_item_result *r)
 {
 	struct fragment old, new = p->fragment;

@@ -227,6 +227,7 @@ static void add_award(struct state *s, const struct event *ev, const struct awar
 	t.awards += a->has_badge_id;
 	find_holder(s, a->user_id, &h);
 	h.version = ev->version;
+	h.deleted = false;
 	change_holding(s, a, &h, true, &t);
 	put_achievement_totals(s, 0, &t);
 }
@@ -326,7 +327,7 @@ static void on_user_deleted(struct state *s, const struct event *ev)
 	struct achievement_totals t;
 	struct holder h;
 
-	if (!get_holder(s, (uint64_t)p->id, &h) || h.all.n == 0)
+	if (!get_holder(s, (uint64_t)p->id, &h))
 		return;
 	for (size_t i = 0; i < h.all.n; i++) {
 		struct award a;
@@ -335,6 +336,7 @@ static void on_user_deleted(struct state *s, const struct event *ev)
 			drop_award(s, &a);
 	}
 	load_totals(s, &t);
+	h.deleted = true;
 	put_holdings(s, p->id, &h, NULL, 0, &t);
 	put_achievement_totals(s, 0, &t);
 }

@@ -192,6 +192,13 @@ class Keys(LedgerTest):
             c.call("user.update", id=5, first_name="x", expected_version=4)
         c.call("user.delete", id=5)
         c.call("user.create", id=5, expected_version=0)
+        # what a deleted user held is not there, though its stream goes on counting
+        c.call("achievement.create", id="a", name="A")
+        c.call("achievement.unlock", user_id=5, achievement_id="a", expected_version=0)
+        c.call("user.delete", id=5)
+        c.call("user.create", id=5)
+        unlocked = c.call("achievement.unlock", user_id=5, achievement_id="a", expected_version=0)
+        self.assertEqual(unlocked["version"], 2)
         # a question is in the stream of its trivia
         asked = dict(kind="question", question_text="?", question_type="visual", correct_answer="x")
         c.call("game.create", kind="trivia", title="Quiz", expected_version=0)
@@ -207,6 +214,15 @@ class Keys(LedgerTest):
             c.call("point.award_many", items=[{"user_id": 5, "amount": 1}], expected_version=1)
         c.call("mission.create", id="m", name="M", target_value=2, expected_version=0)
         self.assertEqual(c.call("mission.advance", user_id=5, mission_id="m", expected_version=0)["version"], 2)
+        # an id that is given names a stream, one that is made does not
+        fragment = dict(title="F", content="x", type="info")
+        with self.fails("version_conflict", expected=0, actual=1):
+            c.call("mission.create", id="m", name="M", expected_version=0)
+        c.call("narrative.create", id="f", expected_version=0, **fragment)
+        with self.fails("version_conflict", expected=0, actual=1):
+            c.call("narrative.create", id="f", expected_version=0, **fragment)
+        self.assertEqual(c.call("mission.create", name="M", expected_version=0)["version"], 1)
+        self.assertEqual(c.call("narrative.create", expected_version=0, **fragment)["version"], 1)
         with self.fails("version_conflict"):
             c.call("mission.reset", user_id=5, mission_id="m", expected_version=1)
         with self.fails("invalid_argument", "expected_version"):
