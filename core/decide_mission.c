@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "core/map_writer.h"
 #include "core/reactions.h"
@@ -782,6 +783,32 @@ void completion_advances_missions(struct decision *d, const struct event *ev)
 	missions_advance_part(d, p->user_id, PART_MISSION, p->mission_id);
 }
 
+static int badge_cmp(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* What a mission gives besides points; each kind by ascending id, as definitions are visited. */
+static void give_rewards(struct decision *d, int64_t user_id, const struct mission *m)
+{
+	const struct slice *lore = ids_in_order(d, m->reward_lore.v, m->reward_lore.n);
+	const struct slice *fragments = ids_in_order(d, m->reward_fragments.v, m->reward_fragments.n);
+	uint64_t *badges = arena_take(d->arena, m->reward_badges.n * sizeof(*badges));
+
+	for (size_t i = 0; i < m->reward_lore.n; i++)
+		unlock_lore(d, user_id, lore[i], "mission");
+	if (badges != NULL && m->reward_badges.n > 0) {
+		memcpy(badges, m->reward_badges.v, m->reward_badges.n * sizeof(*badges));
+		qsort(badges, m->reward_badges.n, sizeof(*badges), badge_cmp);
+	}
+	for (size_t i = 0; badges != NULL && i < m->reward_badges.n; i++)
+		award_badge(d, user_id, badges[i], "mission");
+	for (size_t i = 0; i < m->reward_fragments.n; i++)
+		grant_fragment(d, user_id, fragments[i], m->id);
+}
+
 /* R7 */
 void completion_pays(struct decision *d, const struct event *ev)
 {
@@ -793,14 +820,8 @@ void completion_pays(struct decision *d, const struct event *ev)
 					    .source = SLICE_LIT("mission"),
 					    .multiplied = true,
 					    .ref = make_ref_text(d->arena, "mission", p->mission_id) });
-	if (!find_mission(d->state, p->mission_id, &m))
-		return;
-	for (size_t i = 0; i < m.reward_lore.n; i++)
-		unlock_lore(d, p->user_id, m.reward_lore.v[i], "mission");
-	for (size_t i = 0; i < m.reward_badges.n; i++)
-		award_badge(d, p->user_id, m.reward_badges.v[i], "mission");
-	for (size_t i = 0; i < m.reward_fragments.n; i++)
-		grant_fragment(d, p->user_id, m.reward_fragments.v[i], m.id);
+	if (find_mission(d->state, p->mission_id, &m))
+		give_rewards(d, p->user_id, &m);
 }
 
 /* ---- create, update, delete ---- */

@@ -145,8 +145,7 @@ static bool among(struct slice id, const struct slice *ids, size_t n)
 	return false;
 }
 
-/* A copy in byte order: definitions are visited by ascending id. */
-static const struct slice *ids_in_order(struct decision *d, const struct slice *ids, size_t n)
+const struct slice *ids_in_order(struct decision *d, const struct slice *ids, size_t n)
 {
 	struct slice *v = arena_take(d->arena, n * sizeof(*v));
 

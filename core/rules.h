@@ -164,6 +164,9 @@ void missing_put(struct buf *b, const struct missing *m, size_t lore_bytes);
 size_t lore_set_ids(struct slice packed, struct slice ret[KEYS_MAX]);
 struct slice lore_set_key(const struct slice *ids, size_t n, struct arena *arena);
 
+/* Definitions are visited by ascending id: a copy in byte order, in the arena. */
+const struct slice *ids_in_order(struct decision *d, const struct slice *ids, size_t n);
+
 /* By rule: what cannot apply is skipped. Start the story. */
 void unlock_lore(struct decision *d, int64_t user_id, struct slice lore_id, const char *source);
 void grant_fragment(struct decision *d, int64_t user_id, struct slice fragment_id, struct slice mission_id);

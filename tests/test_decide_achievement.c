@@ -393,13 +393,15 @@ static void missions_count_and_give_badges(void **state)
 
 	given_badge(w, "B", "");
 	given_badge(w, "Off", ", is_active: false");
+	given_badge(w, "C", "");
+	given_badge(w, "D", "");
 	given_achievement(w, "done", "missions", 1);
-	refused(w, when(w, "mission.create", "{id: 'm', name: 'M', reward_badges: [1, 3]}"), E_NOT_FOUND,
-		"{kind: 'badge', id: 3}");
-	given(w, "mission.create", "{id: 'm', name: 'M', reward_badges: [1, 2]}");
+	refused(w, when(w, "mission.create", "{id: 'm', name: 'M', reward_badges: [1, 5]}"), E_NOT_FOUND,
+		"{kind: 'badge', id: 5}");
+	given(w, "mission.create", "{id: 'm', name: 'M', reward_badges: [4, 2, 1]}");
 	given(w, "user.create", "{id: 7}");
 	given(w, "mission.complete", "{user_id: 7, mission_id: 'm', force: true}");
-	then(w, "{unlocked: [{kind: 'achievement', id: 'done'}, {kind: 'badge', id: 1}]}");
+	then(w, "{unlocked: [{kind: 'achievement', id: 'done'}, {kind: 'badge', id: 1}, {kind: 'badge', id: 4}]}");
 	answers(w, "achievement.list", "{kind: 'award', badge_id: 1}", "{items: [{user_id: 7, source: 'mission'}]}");
 }
 

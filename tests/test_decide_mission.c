@@ -831,7 +831,8 @@ static void a_completion_unlocks_lore_and_opens_fragments(void **state)
 	given_user(w, 7);
 	given_mission(w, "a", "reward_points: 5, reward_lore: ['prize', 'clue'], reward_fragments: ['vault']");
 	given(w, "mission.advance", "{user_id: 7, mission_id: 'a'}");
-	then(w, "{completed: true, points: 5, unlocked: [{kind: 'lore', id: 'prize'}, {kind: 'lore', id: 'clue'},"
+	/* in ascending order, however they are listed */
+	then(w, "{completed: true, points: 5, unlocked: [{kind: 'lore', id: 'clue'}, {kind: 'lore', id: 'prize'},"
 		" {kind: 'fragment', id: 'vault'}]}");
 	/* what is gone meanwhile is skipped */
 	given_mission(w, "b", "reward_lore: ['prize'], reward_fragments: ['vault']");
