@@ -76,6 +76,7 @@ struct dianactl_command {
 #define DIANACTL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 extern const struct dianactl_command dianactl_auction_command;
+extern const struct dianactl_command dianactl_audit_command;
 extern const struct dianactl_command dianactl_call_command;
 extern const struct dianactl_command dianactl_history_command;
 extern const struct dianactl_command dianactl_methods_command;

@@ -94,12 +94,16 @@ def verify(files, key):
             yield "%s: event %d is among %d" % (name, index + 1, size)
 
 
-def main(key, *names):
+def read_files(names):
     files = {}
     for name in names:
         with open(name, encoding="utf-8", newline="") as f:
             files[name] = f.read()
-    for line in verify(files, key):
+    return files
+
+
+def main(key, *names):
+    for line in verify(read_files(names), key):
         print(line)
 
 
