@@ -42,6 +42,17 @@ bool play_must_wait(struct state *s, int64_t user_id, struct slice game_type, in
 	return true;
 }
 
+void play_sums_add(struct play_sums *sums, const struct play_sums *more)
+{
+	sums->plays += more->plays;
+	sums->free += more->free;
+	sums->scored += more->scored;
+	if (__builtin_add_overflow(sums->score_sum, more->score_sum, &sums->score_sum))
+		sums->score_sum = more->score_sum > 0 ? INT64_MAX : INT64_MIN;
+	sums->spent += more->spent;
+	sums->won += more->won;
+}
+
 /* What a play takes and gives. */
 struct terms {
 	int64_t cost;
@@ -305,7 +316,7 @@ int decide_promotion_update(struct decision *d, const struct promotion_update *p
 	record_merge(record_promotion(), &new, &p->promotion, p->given_promotion);
 	if (new.start_at != old.start_at && slice_is(promotion_status(&old, d->now), "active"))
 		return err_field(d->err, "start_at", "is fixed while the event is active");
-	if (new.start_at != old.start_at &&new.start_at < d->now)
+	if (new.start_at != old.start_at && d->now > new.start_at)
 		return err_field(d->err, "start_at", "must not be in the past");
 	rc = check_end(d, &new);
 	if (rc != 0)

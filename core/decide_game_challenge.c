@@ -260,16 +260,15 @@ int decide_game_complete_challenge(struct decision *d, const struct game_complet
 
 static void advance_by_rule(struct decision *d, int64_t user_id, uint64_t id)
 {
-	struct challenge_progress at = { 0 };
+	struct challenge_progress at;
 	struct challenge c;
 
 	if (!find_challenge(d->state, id, &c) || !slice_is(challenge_status(&c, d->now), "open"))
 		return;
-	if (!find_challenge_progress(d->state, user_id, id, &at))
-		at.value = 0;
-	else if (at.completed)
-		return;
-	set_progress(d, user_id, &c, counter_up(at.value));
+	if (!get_challenge_progress(d->state, (uint64_t)user_id, id, &at) || at.deleted)
+		at = (struct challenge_progress){ 0 };
+	if (!at.completed)
+		set_progress(d, user_id, &c, counter_up(at.value));
 }
 
 /* Next live challenge of a goal, of all or of one user; UINT64_MAX: no more. */

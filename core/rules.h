@@ -190,6 +190,8 @@ int64_t play_cooldown(struct state *s, struct slice game_type);
 /* Whether the next play is not free, and when it is. */
 bool play_must_wait(struct state *s, int64_t user_id, struct slice game_type, int64_t cooldown, int64_t now,
 		    int64_t *ret_free_at);
+/* Scores of other games than ours are any int, so a sum of them stops at the borders of int64. */
+void play_sums_add(struct play_sums *sums, const struct play_sums *more);
 /* Factor on awards of the promotional events in force. */
 int64_t event_multiplier(struct state *s, int64_t now);
 /* The same, found by walking them, and until when it holds if none is changed. */

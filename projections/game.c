@@ -297,10 +297,8 @@ static void on_attempt_finished(struct state *s, const struct event *ev)
 
 static void add_play(struct play_sums *sums, const struct play *p)
 {
-	sums->plays++;
-	sums->free += p->is_free;
-	sums->scored += p->has_score;
-	sums->score_sum += p->score;
+	play_sums_add(sums, &(struct play_sums){
+				    .plays = 1, .free = p->is_free, .scored = p->has_score, .score_sum = p->score });
 }
 
 static void load_type_day(struct state *s, struct slice game_type, int64_t day, struct play_type_day *d)
@@ -402,14 +400,17 @@ struct flow {
 	int64_t paid, spent;
 };
 
-static void add_trivia_flow(struct state *s, uint64_t id, const struct flow *f, struct game_user *user)
+static void add_trivia_flow(struct state *s, uint64_t id, const struct flow *f)
 {
 	struct trivia_counts counts = { 0 };
+	struct game_user user;
 
 	get_trivia_counts(s, id, &counts);
 	counts.points_paid += f->paid;
 	put_trivia_counts(s, id, &counts);
-	user->trivia_points += f->paid;
+	load_user(s, f->user_id, &user);
+	user.trivia_points += f->paid;
+	put_game_user(s, (uint64_t)f->user_id, &user);
 }
 
 static void add_challenge_flow(struct state *s, uint64_t id, const struct flow *f)
@@ -421,10 +422,11 @@ static void add_challenge_flow(struct state *s, uint64_t id, const struct flow *
 	put_challenge_counts(s, id, &counts);
 }
 
-static void add_play_flow(struct state *s, uint64_t id, const struct flow *f, struct game_user *user)
+static void add_play_flow(struct state *s, uint64_t id, const struct flow *f)
 {
 	struct play_type type = { 0 };
 	struct play_type_day day;
+	struct game_user user;
 	struct play p;
 
 	if (!get_play(s, id, &p))
@@ -437,15 +439,16 @@ static void add_play_flow(struct state *s, uint64_t id, const struct flow *f, st
 	day.sums.won += f->paid;
 	day.sums.spent += f->spent;
 	put_play_type_day(s, p.game_type, (uint64_t)utc_day(f->at), &day);
-	user->won += f->paid;
-	user->spent += f->spent;
+	load_user(s, f->user_id, &user);
+	user.won += f->paid;
+	user.spent += f->spent;
+	put_game_user(s, (uint64_t)f->user_id, &user);
 }
 
-/* Most credits have no ref, or one of another kind: they touch nothing here. */
+/* Most credits have no ref, or one of another kind: they touch and read nothing here. */
 static void add_flow(struct state *s, struct slice ref, const struct flow *f)
 {
 	struct game_totals totals;
-	struct game_user user;
 	struct game_day day;
 	struct slice kind;
 	int64_t number;
@@ -454,16 +457,14 @@ static void add_flow(struct state *s, struct slice ref, const struct flow *f)
 	if (!ref_number(ref, &kind, &number))
 		return;
 	id = (uint64_t)number;
-	load_user(s, f->user_id, &user);
 	if (slice_is(kind, "trivia") && has_trivia(s, id))
-		add_trivia_flow(s, id, f, &user);
+		add_trivia_flow(s, id, f);
 	else if (slice_is(kind, "challenge") && has_challenge(s, id))
 		add_challenge_flow(s, id, f);
 	else if (slice_is(kind, "play") && has_play(s, id))
-		add_play_flow(s, id, f, &user);
+		add_play_flow(s, id, f);
 	else
 		return;
-	put_game_user(s, (uint64_t)f->user_id, &user);
 	load_totals(s, &totals);
 	totals.points_paid += f->paid;
 	totals.points_spent += f->spent;

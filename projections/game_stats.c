@@ -153,12 +153,7 @@ static void put_type_day(struct query *q, struct map_writer *w, int64_t day, voi
 	struct play_type_day d = { 0 };
 
 	get_play_type_day(q->state, all->game_type, (uint64_t)day, &d);
-	all->sums.plays += d.sums.plays;
-	all->sums.free += d.sums.free;
-	all->sums.scored += d.sums.scored;
-	all->sums.score_sum += d.sums.score_sum;
-	all->sums.spent += d.sums.spent;
-	all->sums.won += d.sums.won;
+	play_sums_add(&all->sums, &d.sums);
 	all->users += d.latest;
 	put_sums(w, &d.sums);
 	map_int(w, "users", d.users);

@@ -445,6 +445,25 @@ static void a_minigame_has_statistics(void **state)
 	refused(w, ask(w, "game.stats", "{user_id: 7, game_type: 'dice'}"), E_INVALID_ARGUMENT, "{field: 'game_type'}");
 }
 
+static void scores_add_up_to_no_more_than_fits(void **state)
+{
+	static const char *const signs[] = { "", "-" };
+	struct world *w = *state;
+
+	for (int type = 0; type < 2; type++) {
+		for (int i = 0; i < 1100; i++) {
+			given(w, "game.play", "{user_id: 7, game_type: 'pin%d', score: %s9007199254740991}", type,
+			      signs[type]);
+			w->now += i % 2 * DAY / 10;
+		}
+		answers(w, "game.stats", "{}", "{plays: %d}", 1100 * (type + 1));
+	}
+	/* the sum stops at 2^63 - 1, and so the mean of 1100 plays below their score */
+	answers(w, "game.stats", "{game_type: 'pin0'}", "{average_score: 8384883669867978.0}");
+	answers(w, "game.stats", "{game_type: 'pin0', days: 366}", "{plays: 1100, average_score: 8384883669867978.0}");
+	answers(w, "game.stats", "{game_type: 'pin1'}", "{average_score: -8384883669867978.0}");
+}
+
 static void a_challenge_has_statistics(void **state)
 {
 	struct world *w = *state;
@@ -510,6 +529,7 @@ int main(void)
 		WORLD_TEST(raffles_are_listed_with_a_users_part),
 		WORLD_TEST(a_trivia_has_statistics),
 		WORLD_TEST(a_minigame_has_statistics),
+		WORLD_TEST(scores_add_up_to_no_more_than_fits),
 		WORLD_TEST(a_challenge_has_statistics),
 		WORLD_TEST(totals_count_what_stands),
 	};
