@@ -345,6 +345,13 @@ static int batch_one(struct call *outer, const struct batch_call *b, struct err 
 	return rc;
 }
 
+static bool is_known(struct slice method)
+{
+	enum method_id m;
+
+	return methods_by_name(method, &m) > 0;
+}
+
 static bool is_command(struct slice method)
 {
 	enum method_id m;
@@ -358,7 +365,7 @@ static int batch_atomic(struct call *c, const struct batch_call *calls, size_t n
 	int rc;
 
 	for (size_t i = 0; i < n; i++)
-		if (!is_command(calls[i].method)) {
+		if (is_known(calls[i].method) && !is_command(calls[i].method)) {
 			rc = err_field(c->err, "calls", "an atomic batch holds commands only");
 			err_detail_int(c->err, "index", (int64_t)i);
 			return rc;

@@ -95,6 +95,32 @@ class Batches(SharedDaemonTest):
         self.assertEqual(self.c.call("point.get", id=21)["balance"], 3)
         with self.fails("invalid_argument", "calls", index=0):
             self.c.call("server.batch", calls=[{"method": "point.get", "params": {"id": 21}}], atomic=True)
+        with self.fails("unknown_method", index=1):
+            self.c.call("server.batch", calls=[calls[0], {"method": "point.give", "params": {}}], atomic=True)
+        self.assertEqual(self.c.call("server.health")["head_seq"], head)
+
+    def test_whatever_is_put_into_a_batch_is_answered(self):
+        # given: every method there is, but those that would be done
+        methods = sorted({item["method"] for item in self.c.call("server.methods")["items"]})
+        calls = [{"method": method, "params": {"no such param": 1}} for method in methods]
+        calls += [{"method": method} for method in methods if method.startswith(("log.", "projection.", "server."))]
+        calls += [{"method": "projection.status", "params": {"name": "user"}}, {"method": "server.backup", "params": {"path": "/x"}}]
+        calls += [{"method": "projection.rebuild", "params": {"all": True}}, {"method": "log.prove", "params": {"seq": 1}}]
+
+        # when they come together
+        results = self.c.call("server.batch", calls=calls)["results"]
+
+        # then each has its answer, and what takes a worker is refused
+        self.assertEqual([sorted(r) in (["error"], ["result"]) for r in results], [True] * len(calls))
+        self.assertEqual({r["error"]["code"] for r in results[: len(methods)]}, {"invalid_argument"})
+        self.assertEqual([r["error"]["code"] for r in results[-4:]], ["invalid_argument"] * 4)
+
+    def test_a_batch_holds_a_thousand_calls(self):
+        calls = [{"method": "user.get", "params": {"id": 9999}}] * 1001
+        self.assertEqual(len(self.c.call("server.batch", calls=calls[1:])["results"]), 1000)
+        for bad in (calls, []):
+            with self.fails("invalid_argument", "calls"):
+                self.c.call("server.batch", calls=bad)
 
     def test_a_loose_batch_answers_each_call(self):
         calls = [{"method": m, "params": p} for m, p in (award(31, 5), ("point.get", {"id": 31}), ("point.get", {"id": 9999}),
@@ -314,6 +340,44 @@ class Services(SharedDaemonTest):
         self.assertGreater(stats["calls"]["point.award"]["count"], 0)
         self.assertEqual(list(self.c.call("server.stats", section="commits")), ["commits"])
 
+    def test_nothing_is_missing_in_what_the_daemon_tells_of_itself(self):
+        c = self.connect(self.daemon)
+        c.call(*award(52, idempotency_key="fields"))
+        c.call("user.list", limit=1)
+
+        def holds(got, keys):
+            self.assertLessEqual(set(keys.split()), set(got))
+
+        health = c.call("server.health")
+        holds(health, "status uptime_ms head_seq projections timers storage connections subscriptions checks")
+        holds(health["timers"], "armed next_due_at overdue")
+        holds(health["storage"], "map_bytes used_bytes free_bytes")
+        stats = c.call("server.stats")
+        self.assertEqual(set(stats), set("calls commits storage views lists subscriptions".split()))
+        for section in stats:
+            self.assertEqual(list(c.call("server.stats", section=section)), [section])
+        holds(stats["calls"]["point.award"], "count errors total_us mean_us max_us p50_us p99_us returned")
+        holds(stats["commits"], "count events sync_mean_us sync_max_us")
+        holds(stats["views"], "lookups walked")
+        holds(stats["lists"][0], "method filters sort count index examined returned")
+        aggregates = set("user point mission narrative achievement channel auction game config".split())
+        items = c.call("projection.list")["items"]
+        self.assertEqual({item["name"] for item in items}, aggregates | {"log"})
+        for item in items:
+            holds(item, "name seq lag state entries bytes")
+        status = c.call("projection.status", name="game")
+        holds(status, "name seq lag state entries bytes rebuild last_error fingerprint")
+        self.assertEqual(set(status["rebuild"]), set("running done_seq head_seq started_at".split()))
+        events = c.call("log.read", user_id=52)["items"]
+        envelope = "seq commit type stream version at actor note peer method cause idempotency users data"
+        for event in events:
+            self.assertEqual(set(event), set(envelope.split()))
+        self.assertEqual(set(events[0]["idempotency"]), {"key", "digest", "result"})
+        self.assertIsNone(events[-1]["idempotency"])
+        self.assertEqual(c.call("log.get", seq=events[0]["seq"]), events[0])
+        with self.fails("not_found"):
+            c.call("log.get", seq=c.call("server.health")["head_seq"] + 1)
+        self.assertEqual(set(c.call("log.verify")), set("ok checked first_bad_seq reason".split()))
 
     def test_lists_are_counted_by_what_they_were_asked(self):
         self.c.call("user.list", is_admin=False, limit=3)
