@@ -1,4 +1,4 @@
-/* What the daemon archives: by hand, and by the timer of each night. */
+/* What the daemon installs, and what it archives: by hand, and by the timer of each night. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,6 +36,86 @@ static int64_t version_of_server(struct world *w)
 	get_server_mark(w->state, 0, &mark);
 	state_rollback(w->state);
 	return (int64_t)mark.version;
+}
+
+/* ---- default content ---- */
+
+/* Lists compare whole, so each part is there and nothing else. */
+static void the_default_content_is_complete(void **state)
+{
+	struct world *w = *state;
+
+	given(w, "server.install_defaults", "{}");
+	then(w, "{changed: true, created: {levels: 20, achievements: 5, badges: 10, missions: 3}}");
+	answers(w, "point.list", "{kind: 'level'}",
+		"{items: [{id: 1, name: 'Novato', min_points: 0, reward: null},"
+		" {id: 2, name: 'Aprendiz', min_points: 500, reward: null},"
+		" {id: 3, name: 'Aventurero', min_points: 1000, reward: null},"
+		" {id: 4, name: 'Explorador', min_points: 1500, reward: null},"
+		" {id: 5, name: 'Héroe', min_points: 2000, reward: 'Un pequeño obsequio'},"
+		" {id: 6, name: 'Guerrero', min_points: 2500, reward: 'Acceso a contenido exclusivo'},"
+		" {id: 7, name: 'Veterano', min_points: 3000, reward: null},"
+		" {id: 8, name: 'Maestro', min_points: 3500, reward: null},"
+		" {id: 9, name: 'Leyenda', min_points: 4000, reward: null},"
+		" {id: 10, name: 'Campeón', min_points: 4500, reward: 'Gran reconocimiento'},"
+		" {id: 11, name: 'Mítico', min_points: 5500, reward: null},"
+		" {id: 12, name: 'Épico', min_points: 6500, reward: null},"
+		" {id: 13, name: 'Supremo', min_points: 7500, reward: null},"
+		" {id: 14, name: 'Legendario', min_points: 8500, reward: null},"
+		" {id: 15, name: 'Divino', min_points: 9500, reward: 'Recompensa especial'},"
+		" {id: 16, name: 'Inmortal', min_points: 10500, reward: null},"
+		" {id: 17, name: 'Titán', min_points: 11500, reward: null},"
+		" {id: 18, name: 'Olimpo', min_points: 12500, reward: null},"
+		" {id: 19, name: 'Estelar', min_points: 13500, reward: null},"
+		" {id: 20, name: 'Cosmos', min_points: 14500, reward: 'Recompensa épica'}]}");
+	answers(w, "achievement.list", "{kind: 'achievement'}",
+		"{items: [{id: 'checkin_7dias', name: 'Check-in 7 días', condition_type: 'checkins', condition_value: "
+		"7,"
+		" reward_text: 'Logro: Check-in 7 días', is_active: true},"
+		" {id: 'conversador', name: 'Conversador', condition_type: 'messages', condition_value: 100,"
+		" reward_text: 'Logro: Conversador', is_active: true},"
+		" {id: 'first_message', name: 'Primer Mensaje', condition_type: 'messages', condition_value: 1,"
+		" reward_text: 'Logro: Primer Mensaje', is_active: true},"
+		" {id: 'invitador', name: 'Invitador', condition_type: 'invites', condition_value: 5,"
+		" reward_text: 'Logro: Invitador', is_active: true},"
+		" {id: 'vip_supporter', name: 'VIP Supporter', condition_type: 'vip', condition_value: 1,"
+		" reward_text: 'Logro: VIP Supporter', is_active: true}]}");
+	answers(w, "achievement.list", "{kind: 'badge'}",
+		"{items: [{id: 1, name: 'getting_started', condition_type: 'points', condition_value: 100},"
+		" {id: 2, name: 'dedicated_player', condition_type: 'points', condition_value: 500},"
+		" {id: 3, name: 'high_achiever', condition_type: 'points', condition_value: 1000},"
+		" {id: 4, name: 'regular_user', condition_type: 'checkins', condition_value: 3},"
+		" {id: 5, name: 'consistent_visitor', condition_type: 'checkins', condition_value: 7},"
+		" {id: 6, name: 'loyal_user', condition_type: 'checkins', condition_value: 30},"
+		" {id: 7, name: 'content_creator', condition_type: null, condition_value: null},"
+		" {id: 8, name: 'community_member', condition_type: null, condition_value: null},"
+		" {id: 9, name: 'story_explorer', condition_type: null, condition_value: null},"
+		" {id: 10, name: 'narrative_master', condition_type: null, condition_value: null}]}");
+	answers(w, "mission.list", "{}",
+		"{items: [{id: 'daily_check-in_diario', name: 'Check-in Diario', type: 'daily',"
+		" action: 'checkin', target_value: 1, reward_points: 5},"
+		" {id: 'messages_conversador_activo', name: 'Conversador Activo', type: 'one_time',"
+		" action: 'message', target_value: 10, reward_points: 25},"
+		" {id: 'messages_primer_mensaje', name: 'Primer Mensaje', type: 'one_time',"
+		" action: 'message', target_value: 1, reward_points: 10}]}");
+	answers(w, "narrative.list", "{kind: 'fragment'}", "{items: []}");
+	given(w, "server.install_defaults", "{}");
+	then(w, "{changed: false, seq: 0, created: {levels: 0, achievements: 0, badges: 0, missions: 0}}");
+}
+
+static void parts_are_installed_alone(void **state)
+{
+	struct world *w = *state;
+
+	refused(w, when(w, "server.install_defaults", "{parts: ['auctions']}"), E_INVALID_ARGUMENT, "{field: 'parts'}");
+	given(w, "server.install_defaults", "{parts: ['badges', 'missions']}");
+	then(w, "{created: {levels: 0, achievements: 0, badges: 10, missions: 3}}");
+	answers(w, "point.list", "{kind: 'level'}", "{items: []}");
+	/* what was deleted keeps its key, and is skipped; a name is free again */
+	given(w, "mission.delete", "{id: 'daily_check-in_diario'}");
+	given(w, "achievement.delete", "{kind: 'badge', id: 2}");
+	given(w, "server.install_defaults", "{}");
+	then(w, "{created: {levels: 20, achievements: 5, badges: 1, missions: 0}}");
 }
 
 /* ---- by hand ---- */
@@ -226,6 +306,8 @@ static void what_is_left_is_due_under_another_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WORLD_TEST(the_default_content_is_complete),
+		WORLD_TEST(parts_are_installed_alone),
 		WORLD_TEST(closed_requests_are_archived_by_hand),
 		WORLD_TEST(closed_tokens_are_archived_by_hand),
 		WORLD_TEST(one_call_archives_at_most_a_thousand),
