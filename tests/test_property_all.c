@@ -76,7 +76,7 @@ static const struct {
 	int64_t weight;
 } weights[] = {
 	{ "point.award", 60 },
-	{ "point.deduct", 15 },
+	{ "point.deduct", 25 },
 	{ "point.transfer", 20 },
 	{ "user.record_activity", 60 },
 	{ "user.checkin", 30 },
@@ -86,7 +86,7 @@ static const struct {
 	{ "auction.create", 24 },
 	{ "auction.start", 24 },
 	{ "auction.bid", 80 },
-	{ "auction.retract_bid", 14 },
+	{ "auction.retract_bid", 30 },
 	{ "auction.leave", 20 },
 	{ "auction.end", 12 },
 	{ "auction.get", 16 },
@@ -134,13 +134,17 @@ static int64_t weight_of(enum method_id m)
 
 static enum method_id draw_method(struct run *r, enum method_class class)
 {
+	static int64_t known[N_METHODS];
 	int64_t sum = 0, at;
 
-	for (int m = 0; m < N_METHODS; m++)
-		sum += method_defs[m].class == class ? weight_of(m) : 0;
+	for (int m = 0; m < N_METHODS; m++) {
+		if (known[m] == 0)
+			known[m] = weight_of(m);
+		sum += method_defs[m].class == class ? known[m] : 0;
+	}
 	at = below(&r->params.random, sum);
 	for (int m = 0;; m++) {
-		at -= method_defs[m].class == class ? weight_of(m) : 0;
+		at -= method_defs[m].class == class ? known[m] : 0;
 		if (at < 0)
 			return m;
 	}

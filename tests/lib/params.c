@@ -758,11 +758,15 @@ static void mend_retraction(struct params_source *s, json_t *params)
 		json_object_set_new(params, "auction_id", json_integer((json_int_t)b.auction_id));
 }
 
-/* Often all that there is, so that some people are poor. */
+/* Often all that there is, and often by somebody who bids: whoever was outbid may not be able to lead again. */
 static void mend_spending(struct params_source *s, json_t *params, const char *who)
 {
+	char id[POOL_ID_MAX];
 	struct balance b;
+	struct bid bid;
 
+	if (one_in(&s->random, 2) && some_id(s, "bid", id) && get_bid(s->state, strtoull(id, NULL, 10), &bid))
+		json_object_set_new(params, who, json_integer(bid.user_id));
 	if (one_in(&s->random, 2) && find_balance(s->state, json_integer_value(json_object_get(params, who)), &b) &&
 	    b.balance > b.held)
 		json_object_set_new(params, "amount", points_of(b.balance - b.held));
