@@ -327,11 +327,11 @@ static int64_t grant_end(const struct vip_grant *g)
 /* Each grant starts where the one before it ends; what events say of the end of the queue is so. */
 static void queue_is_whole(const struct person *p, int64_t user_id, bool has_end, int64_t end)
 {
-	const struct book_grant *last = &p->grants[p->n_grants - 1];
+	int64_t ends_at = p->n_grants > 0 ? p->grants[p->n_grants - 1].ends_at : INT64_MAX;
 
 	for (int i = 1; i < p->n_grants; i++)
 		must(p->grants[i].starts_at == p->grants[i - 1].ends_at, "a gap in the VIP of user %" PRId64, user_id);
-	must(has_end == (p->n_grants > 0 && last->ends_at != INT64_MAX) && (!has_end || end == last->ends_at),
+	must(has_end == (ends_at != INT64_MAX) && (!has_end || end == ends_at),
 	     "the VIP of user %" PRId64 " does not end as said", user_id);
 }
 
