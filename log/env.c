@@ -93,7 +93,7 @@ static int file_length(MDB_env *env, int *ret_fd, uint64_t *ret_has, uint64_t *r
  * those pages read as zeros, which the checks of the log find. Normally does nothing. */
 static int mend_length(MDB_env *env)
 {
-	uint64_t has, used;
+	uint64_t has = 0, used = 0;
 	int fd, rc = file_length(env, &fd, &has, &used);
 
 	if (rc == 0 && has < used && ftruncate(fd, (off_t)used) != 0)
@@ -131,7 +131,7 @@ int env_open(const char *dir, size_t map_max, MDB_env **ret, struct err *err)
 
 int env_open_readonly(const char *dir, size_t map_max, MDB_env **ret, struct err *err)
 {
-	uint64_t has, used;
+	uint64_t has = 0, used = 0;
 	char lock[4096];
 	MDB_env *env;
 	int fd, rc;

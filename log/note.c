@@ -295,7 +295,7 @@ int checkpoint_open(struct slice text, const struct note_key *key, struct checkp
 {
 	struct slice body, signatures, line;
 	uint8_t bytes[SIGNED];
-	struct checkpoint c;
+	struct checkpoint c = { 0 };
 	char id[2 * NOTE_ID + 1];
 	bool ours = false;
 	int rc = checkpoint_read(text, &c, err);
