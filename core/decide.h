@@ -189,10 +189,17 @@ struct due {
 	enum timer_id timer;
 	int64_t at; /* due time */
 	int64_t id; /* of the entity; where that is a text, its due_hash() */
+	/* In the timer's queue nothing that can act lies before this time: given to due_<timer>(), and moved on by
+	 * it. 0: not known. Entries that have fired stay behind as deleted rows until a checkpoint; whoever fires
+	 * many in a row would walk over all of them each time. */
+	int64_t from;
 };
 extern const char *const timer_names[N_TIMERS]; /* "timer.vip_expiry" */
-/* The earliest due entry; equal times: order of the timers, then id. now tells which still can act. */
-bool timers_next(struct state *s, int64_t now, struct due *ret);
+/*
+ * The earliest due entry; equal times: order of the timers, then id. now tells which still can act. from: see struct
+ * due, one for each timer, kept from call to call by whoever fires one after the other; NULL: all is looked at.
+ */
+bool timers_next(struct state *s, int64_t now, int64_t from[N_TIMERS], struct due *ret);
 /* The commit of a due entry. Emits nothing when its condition no longer holds. */
 int decide_timer(struct decision *d, const struct due *due);
 /* Whether an event of this type can change what is due next. */

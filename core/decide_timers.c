@@ -32,6 +32,8 @@ bool due_first_of(struct state *s, enum table_id table, const struct key *prefix
 	uint64_t at, id;
 	bool found;
 
+	if (from < ret->from)
+		from = ret->from;
 	key_put_U64(&k, (uint64_t)from);
 	state_cursor_open(&c, s, table);
 	found = state_cursor_seek(&c, key_slice(&k)) && slice_starts(c.key, key_slice(prefix));
@@ -42,7 +44,7 @@ bool due_first_of(struct state *s, enum table_id table, const struct key *prefix
 	}
 	state_cursor_close(&c);
 	if (found) {
-		ret->at = (int64_t)at;
+		ret->at = ret->from = (int64_t)at;
 		ret->id = (int64_t)id;
 	}
 	return found;
@@ -55,14 +57,18 @@ bool due_first(struct state *s, enum table_id table, int64_t from, struct due *r
 	return due_first_of(s, table, key_begin(&none), from, ret);
 }
 
-bool timers_next(struct state *s, int64_t now, struct due *ret)
+bool timers_next(struct state *s, int64_t now, int64_t from[N_TIMERS], struct due *ret)
 {
 	bool any = false;
 
 	for (int i = 0; i < N_TIMERS; i++) {
-		struct due found = { .timer = (enum timer_id)i };
+		struct due found = { .timer = (enum timer_id)i, .from = from != NULL ? from[i] : 0 };
 
-		if (!find_due[i](s, now, &found) || (any && found.at >= ret->at))
+		if (!find_due[i](s, now, &found))
+			continue;
+		if (from != NULL)
+			from[i] = found.from;
+		if (any && found.at >= ret->at)
 			continue;
 		*ret = found;
 		any = true;

@@ -522,11 +522,11 @@ int ledger_command(struct ledger *l, const struct command *c, struct buf *out, s
 
 /* ---- timers ---- */
 
-static void find_due(struct ledger *l, int64_t now)
+static void find_due(struct ledger *l, int64_t now, int64_t from[N_TIMERS])
 {
 	struct state *s = engine_state(l->engine);
 
-	l->has_due = timers_next(s, now, &l->due);
+	l->has_due = timers_next(s, now, from, &l->due);
 	l->timers_stale = false;
 	state_rollback(s);
 	arena_reset(s->arena);
@@ -569,25 +569,31 @@ static bool fire(struct ledger *l)
 
 static void fire_timers(struct ledger *l)
 {
-	int64_t now = ledger_now(l);
+	int64_t now = ledger_now(l), from[N_TIMERS] = { 0 };
+	int n;
 
 	if (l->timers_stale)
-		find_due(l, now);
+		find_due(l, now, NULL);
 	if (monotonic_ms() < l->refire_at_ms)
 		return;
-	for (int n = 0; n < TIMERS_PER_TURN && l->has_due && l->due.at <= now; n++) {
+	for (n = 0; n < TIMERS_PER_TURN && l->has_due && l->due.at <= now; n++) {
 		struct due before = l->due;
 
 		if (!fire(l)) {
 			l->refire_at_ms = monotonic_ms() + RETRY_MS;
+			l->timers_stale = true;
 			return;
 		}
-		find_due(l, now);
+		find_due(l, now, from);
 		if (l->has_due && l->due.timer == before.timer && l->due.at == before.at && l->due.id == before.id) {
 			diag_error("%s stays due after it fired", timer_names[before.timer]);
 			l->has_due = false;
+			return;
 		}
 	}
+	/* what the timers brought about may lie before `from`: in the future, or it would have been due before */
+	if (n > 0)
+		find_due(l, now, NULL);
 }
 
 int64_t ledger_next_due(struct ledger *l)

@@ -571,7 +571,7 @@ static void without_auto_approval_nothing_is_due(void **state)
 static void a_request_that_was_decided_is_not_due(void **state)
 {
 	struct world *w = *state;
-	struct due due = { TIMER_request_approval, w->now, 1 };
+	struct due due = { .timer = TIMER_request_approval, .at = w->now, .id = 1 };
 
 	set(w, "{bot.free_channel_wait_minutes: 1}");
 	given_channel(w, -100, "free");

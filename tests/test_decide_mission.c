@@ -935,9 +935,9 @@ static void no_period_is_due_before_the_first_event(void **state)
 
 	w->now += 10 * DAY;
 	assert_false(due_mission_period(w->state, w->now, &due));
-	assert_false(timers_next(w->state, w->now, &due));
+	assert_false(timers_next(w->state, w->now, NULL, &due));
 	given_user(w, 7);
-	assert_true(timers_next(w->state, w->now, &due));
+	assert_true(timers_next(w->state, w->now, NULL, &due));
 	assert_int_equal(due.timer, TIMER_mission_period);
 	assert_int_equal(due.at, MIDNIGHT + 11 * DAY);
 }

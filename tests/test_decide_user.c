@@ -685,7 +685,7 @@ static void overdue_entries_run_in_due_order(void **state)
 static void a_due_entry_whose_condition_is_gone_does_nothing(void **state)
 {
 	struct world *w = *state;
-	struct due due = { TIMER_vip_expiry, w->now, 7 };
+	struct due due = { .timer = TIMER_vip_expiry, .at = w->now, .id = 7 };
 
 	given(w, "user.grant_vip", "{user_id: 7, days: 3}");
 	for (int i = 0; i < N_TIMERS; i++) {
@@ -699,7 +699,7 @@ static void a_due_entry_whose_condition_is_gone_does_nothing(void **state)
 	}
 	w->now += 2 * DAY;
 	assert_int_equal(tick(w), 1);
-	due = (struct due){ TIMER_vip_reminder, w->now, 7 };
+	due = (struct due){ .timer = TIMER_vip_reminder, .at = w->now, .id = 7 };
 	assert_int_equal(decide_timer(commit_begin(w), &due), 0);
 	assert_int_equal(w->open.n_events, 0);
 	commit_end(w);

@@ -73,7 +73,7 @@ static void run_timers(struct ledger *l)
 	struct origin origin = { .method = SLICE_LIT("timer"), .actor = SLICE_LIT("server") };
 	struct due due;
 
-	for (int n = 0; timers_next(l->state, l->now, &due) && due.at <= l->now; n++) {
+	for (int n = 0; timers_next(l->state, l->now, NULL, &due) && due.at <= l->now; n++) {
 		struct decision d;
 		struct err err;
 		uint64_t head = l->head;

@@ -425,12 +425,17 @@ int tick(struct world *w)
 {
 	uint64_t first = w->first;
 	struct due due;
-	int n = 0;
+	int n = 0, before;
 
 	tick_periods(w);
 	w->first = first;
-	for (; timers_next(w->state, w->now, &due) && due.at <= w->now; n++)
-		fire(w, &due);
+	/* as the daemon does: each goes on from where the one before stood, and then all is looked at again */
+	do {
+		int64_t from[N_TIMERS] = { 0 };
+
+		for (before = n; timers_next(w->state, w->now, from, &due) && due.at <= w->now; n++)
+			fire(w, &due);
+	} while (n > before);
 	state_rollback(w->state);
 	arena_reset(&w->arena);
 	return n;
