@@ -119,7 +119,7 @@ static void has(struct world *w, int user, int held, int available)
 
 static long long when_ends(struct world *w, int64_t minutes)
 {
-	return (long long)(w->now + minutes * MINUTE);
+	return w->now + minutes * MINUTE;
 }
 
 /* ---- create ---- */

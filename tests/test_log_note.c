@@ -205,7 +205,7 @@ static void signatures_of_others_stand_beside(void **state)
 
 	/* the same name with another key is somebody else */
 	assert_int_equal(note_key_make(&other, &w->err), 0);
-	strcpy(other.name, w->key.name);
+	memcpy(other.name, w->key.name, sizeof(other.name));
 	assert_int_equal(checkpoint_open(buf_slice(&w->b), &other, &c, &w->err), E_FORBIDDEN);
 	assert_non_null(strstr(w->err.text, "not signed by the key"));
 }

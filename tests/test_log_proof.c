@@ -32,8 +32,11 @@ static const struct subtrees tree = { from_leaves, &size_of_tree };
 
 static int given_leaves(void **state)
 {
-	for (uint8_t i = 0; i < LEAVES; i++)
-		merkle_leaf(slice_of(&i, 1), leaves[i]);
+	for (int i = 0; i < LEAVES; i++) {
+		uint8_t leaf = (uint8_t)i;
+
+		merkle_leaf(slice_of(&leaf, 1), leaves[i]);
+	}
 	return 0;
 }
 
