@@ -34,11 +34,7 @@ struct call {
 	const char *index; /* see struct query */
 };
 
-int dispatch_init(struct err *err);
-void dispatch_free(void);
 int dispatch_call(struct call *c);
-/* How the params of a method are decoded: for the reference. */
-const struct plan *dispatch_plan(enum method_id m);
 
 /* For CALL_LATER: who is to be answered. By value; the session may be gone by then. */
 struct ticket {

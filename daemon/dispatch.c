@@ -3,77 +3,11 @@
 #include "daemon/call.h"
 #include "daemon/clock.h"
 #include "daemon/ledger.h"
+#include "daemon/plans.h"
 #include "daemon/server.h"
 #include "daemon/worker_query.h"
 
-/* Plans are built once; each call decodes into memory of its own, in the state's arena. */
-static const struct plan *plans[N_METHODS];
-
-static const struct record *common_record(enum method_id m)
-{
-	const struct method_def *def = &method_defs[m];
-
-	switch (def->class) {
-	case METHOD_COMMAND:
-		if (def->kind == NULL)
-			return record_command_params();
-		return method_needs_kind(m) ? record_command_params_of_kind() : record_command_params_kind();
-	case METHOD_QUERY:
-		if (def->kind == NULL)
-			return record_query_params();
-		return method_needs_kind(m) ? record_query_params_of_kind() : record_query_params_kind();
-	case METHOD_SERVICE:
-		break;
-	}
-	return def->flags & SERVICE_QUERY ? record_query_params() : NULL;
-}
-
-int dispatch_init(struct err *err)
-{
-	for (unsigned m = 0; m < N_METHODS; m++) {
-		plans[m] = plan_new(method_defs[m].params(), common_record((enum method_id)m));
-		if (plans[m] == NULL)
-			return err_set(err, E_INTERNAL, "no memory");
-	}
-	return 0;
-}
-
-void dispatch_free(void)
-{
-	for (unsigned m = 0; m < N_METHODS; m++) {
-		plan_free(plans[m]);
-		plans[m] = NULL;
-	}
-}
-
-const struct plan *dispatch_plan(enum method_id m)
-{
-	return plans[m];
-}
-
-/* ---- finding the method ---- */
-
-static struct slice kind_param(struct slice params)
-{
-	struct mp m = mp_of(params);
-	struct slice name, kind;
-	uint32_t n;
-
-	if (mp_peek(&m) != MP_MAP || !mp_map(&m, &n))
-		return SLICE_NULL;
-	while (n-- > 0 && mp_str(&m, &name)) {
-		if (slice_is(name, "kind"))
-			return mp_peek(&m) == MP_STR && mp_str(&m, &kind) ? kind : SLICE_NULL;
-		if (!mp_skip(&m, MP_SCAN_DEPTH))
-			return SLICE_NULL;
-	}
-	return SLICE_NULL;
-}
-
-static int find_method(struct call *c)
-{
-	return method_find(c->method, kind_param(c->params), &c->id, c->err);
-}
+/* ---- may it be called ---- */
 
 static int check_role(struct call *c)
 {
@@ -142,7 +76,7 @@ static int run(struct call *c)
 {
 	const struct method_def *def = &method_defs[c->id];
 	struct arena *arena = ledger_state(server_ledger(c->server))->arena;
-	const struct record *common_rec = common_record(c->id);
+	const struct record *common_rec = plans_common(c->id);
 	void *own = arena_take(arena, def->params()->size);
 	void *common = arena_take(arena, common_rec ? common_rec->size : 1);
 	void *parts[PLAN_PARTS] = { own, common };
@@ -150,7 +84,7 @@ static int run(struct call *c)
 
 	if (own == NULL || common == NULL)
 		return err_set(c->err, E_LIMIT_EXCEEDED, "the call takes too much memory");
-	rc = params_decode(plans[c->id], c->params, parts, arena, c->err);
+	rc = params_decode(plans_of(c->id), c->params, parts, arena, c->err);
 	if (rc != 0)
 		return rc;
 	switch (def->class) {
@@ -174,7 +108,7 @@ int dispatch_call(struct call *c)
 	int rc;
 
 	c->id = N_METHODS;
-	rc = find_method(c);
+	rc = plans_find(c->method, c->params, &c->id, c->err);
 	if (rc == 0)
 		rc = check_role(c);
 	if (rc == 0)

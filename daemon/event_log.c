@@ -52,6 +52,51 @@ struct event_source event_source_of(struct log_reader *reader)
 	return (struct event_source){ source_get, source_next, source_seek_time, source_head, reader };
 }
 
+/* ---- a log that ends earlier ---- */
+
+static int bounded_get(void *arg, uint64_t seq, struct arena *arena, struct event *ret, struct err *err)
+{
+	const struct bounded_log *b = arg;
+
+	if (seq > b->head)
+		return err_set(err, E_NOT_FOUND, "event %" PRIu64 " is later", seq);
+	return b->source->get(b->source->arg, seq, arena, ret, err);
+}
+
+static int bounded_next(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
+			struct event *ret, uint64_t *examined, struct err *err)
+{
+	const struct bounded_log *b = arg;
+	int rc;
+
+	if (backward && seq > b->head)
+		seq = b->head;
+	rc = b->source->next(b->source->arg, seq, backward, tags, arena, ret, examined, err);
+	if (rc == 0 && ret->seq > b->head)
+		return err_set(err, E_NOT_FOUND, "event %" PRIu64 " is later", ret->seq);
+	return rc;
+}
+
+static int bounded_seek_time(void *arg, int64_t at, uint64_t *ret_seq, struct err *err)
+{
+	const struct bounded_log *b = arg;
+	int rc = b->source->seek_time(b->source->arg, at, ret_seq, err);
+
+	if (rc == 0 && *ret_seq > b->head + 1)
+		*ret_seq = b->head + 1;
+	return rc;
+}
+
+static uint64_t bounded_head(void *arg)
+{
+	return ((const struct bounded_log *)arg)->head;
+}
+
+struct event_source event_source_bounded(struct bounded_log *bound)
+{
+	return (struct event_source){ bounded_get, bounded_next, bounded_seek_time, bounded_head, bound };
+}
+
 /* ---- showing ---- */
 
 static void put_users(struct buf *b, enum event_type type, const void *data)

@@ -10,6 +10,13 @@
 /* An event_source over a reader, which is borrowed. Refreshing it is the caller's. */
 struct event_source event_source_of(struct log_reader *reader);
 
+/* The same as if the log ended at head: what state as of then is to be asked with. Both are borrowed. */
+struct bounded_log {
+	const struct event_source *source;
+	uint64_t head;
+};
+struct event_source event_source_bounded(struct bounded_log *bound);
+
 /* Writes a stored event as the wire shows it. raw: adds the stored bytes. E_INTERNAL: does not decode. */
 int event_show(struct buf *b, struct slice stored, bool raw, struct arena *arena, struct err *err);
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "core/points.h"
+#include "daemon/plans.h"
 
 static const char *role_name(const struct method_def *def)
 {
@@ -134,7 +135,7 @@ static bool takes(const struct method_def *def, const struct field *f)
 void reference_show(enum method_id m, struct buf *out)
 {
 	const struct method_def *def = &method_defs[m];
-	const struct plan *p = dispatch_plan(m);
+	const struct plan *p = plans_of(m);
 	uint32_t n_params = 0;
 	struct map_writer w;
 	size_t head;

@@ -20,6 +20,7 @@
 #include "daemon/diag.h"
 #include "daemon/ledger.h"
 #include "daemon/log_key.h"
+#include "daemon/plans.h"
 #include "daemon/rate.h"
 #include "daemon/session.h"
 #include "daemon/slowlog.h"
@@ -757,7 +758,7 @@ static int open_parts(struct server *srv, struct err *err)
 	if (srv->sessions == NULL || srv->rate == NULL || srv->stats == NULL || srv->slowlog == NULL ||
 	    srv->subscriptions == NULL)
 		return err_set(err, E_INTERNAL, "no memory");
-	return dispatch_init(err);
+	return plans_init(err);
 }
 
 int server_open(const struct options *o, struct server **ret, struct err *err)
@@ -831,7 +832,7 @@ void server_close(struct server *srv)
 	slowlog_free(srv->slowlog);
 	rate_free(srv->rate);
 	free(srv->sessions);
-	dispatch_free();
+	plans_free();
 	if (srv->base != NULL)
 		event_base_free(srv->base);
 	free(srv);

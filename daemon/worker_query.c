@@ -4,7 +4,9 @@
 
 #include "daemon/clock.h"
 #include "daemon/diag.h"
+#include "daemon/event_log.h"
 #include "daemon/ledger.h"
+#include "daemon/plans.h"
 #include "daemon/server.h"
 #include "daemon/worker.h"
 
@@ -141,72 +143,19 @@ struct query_task {
 	uint8_t params[];
 };
 
-/* The durable log, up to where the snapshot stands. */
-struct bounded_log {
-	struct event_source source;
-	uint64_t head;
-};
-
-static int bounded_get(void *arg, uint64_t seq, struct arena *arena, struct event *ret, struct err *err)
-{
-	struct bounded_log *b = arg;
-
-	if (seq > b->head)
-		return err_set(err, E_NOT_FOUND, "beyond the checkpoint");
-	return b->source.get(b->source.arg, seq, arena, ret, err);
-}
-
-static int bounded_next(void *arg, uint64_t seq, bool backward, const uint64_t tags[4], struct arena *arena,
-			struct event *ret, uint64_t *examined, struct err *err)
-{
-	struct bounded_log *b = arg;
-	int rc = b->source.next(b->source.arg, seq, backward, tags, arena, ret, examined, err);
-
-	if (rc == 0 && ret->seq > b->head)
-		return err_set(err, E_NOT_FOUND, "beyond the checkpoint");
-	return rc;
-}
-
-static int bounded_seek_time(void *arg, int64_t at, uint64_t *ret_seq, struct err *err)
-{
-	struct bounded_log *b = arg;
-
-	return b->source.seek_time(b->source.arg, at, ret_seq, err);
-}
-
-static uint64_t snapshot_head(void *arg)
-{
-	return ((struct bounded_log *)arg)->head;
-}
-
 static int run_query_task(struct worker_task *t)
 {
 	const struct query_task *q = t->data;
-	struct bounded_log log = { event_source_of(t->log), snapshot_seq(t->snapshot) };
-	struct event_source source = { bounded_get, bounded_next, bounded_seek_time, snapshot_head, &log };
+	struct event_source durable = event_source_of(t->log);
+	struct bounded_log bound = { &durable, snapshot_seq(t->snapshot) };
+	struct event_source source = event_source_bounded(&bound);
 	struct state *s = snapshot_state(t->snapshot);
 	struct query query = {
 		.state = s, .arena = s->arena, .log = &source, .now = q->now, .out = t->out, .err = t->err
 	};
-	void *own, *common;
-	void *parts[PLAN_PARTS];
-	int rc;
 
 	/* decoded anew, here: the texts then live in this task's copy */
-	own = arena_take(t->arena, method_defs[q->id].params()->size);
-	common = arena_take(t->arena, record_query_params_kind()->size);
-	if (own == NULL || common == NULL)
-		return err_set(t->err, E_INTERNAL, "no memory");
-	parts[0] = own;
-	parts[1] = common;
-	rc = params_decode(dispatch_plan(q->id), slice_of(q->params, q->params_len), parts, t->arena, t->err);
-	if (rc == 0)
-		rc = run_query(q->id, &query, own);
-	if (rc == 0 && s->failed) {
-		*t->err = s->err;
-		rc = (int)t->err->code;
-	}
-	return rc;
+	return plans_query(q->id, slice_of(q->params, q->params_len), t->arena, &query);
 }
 
 int worker_query(struct call *c, const void *params)
