@@ -4,6 +4,7 @@
 
 #include "daemon/client_format.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -139,6 +140,74 @@ bool client_parse_date(const char *text, bool utc, bool end_of_day, int64_t *ret
 	if (seconds < 0)
 		return false;
 	*ret_unix_ms = (int64_t)seconds * 1000;
+	return true;
+}
+
+/* ".250": at most three digits count. NULL: a point without digits. */
+static const char *parse_fraction(const char *text, int64_t *ret_ms)
+{
+	int64_t unit = 100;
+
+	*ret_ms = 0;
+	if (*text != '.')
+		return text;
+	if (!isdigit((unsigned char)text[1]))
+		return NULL;
+	for (text++; isdigit((unsigned char)*text); text++, unit /= 10)
+		*ret_ms += (*text - '0') * unit;
+	return text;
+}
+
+/* "Z" or "+01:00", to the end of the text. */
+static bool parse_zone(const char *text, int64_t *ret_ms)
+{
+	struct tm tm = { 0 };
+	const char *rest;
+
+	*ret_ms = 0;
+	if (strcasecmp(text, "Z") == 0)
+		return true;
+	if (*text != '+' && *text != '-')
+		return false;
+	rest = strptime(text + 1, "%H:%M", &tm);
+	if (rest == NULL || *rest != '\0')
+		return false;
+	*ret_ms = (int64_t)(tm.tm_hour * 60 + tm.tm_min) * 60000 * (*text == '-' ? -1 : 1);
+	return true;
+}
+
+static bool parse_rfc3339(const char *text, int64_t *ret_unix_ms)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(text, "%Y-%m-%d", &tm);
+	int64_t fraction, zone;
+
+	if (rest == NULL || !date_exists(&tm, tm) || strchr("Tt ", *rest) == NULL || *rest == '\0')
+		return false;
+	rest = strptime(rest + 1, "%H:%M:%S", &tm);
+	if (rest != NULL)
+		rest = parse_fraction(rest, &fraction);
+	if (rest == NULL || !parse_zone(rest, &zone))
+		return false;
+	*ret_unix_ms = (int64_t)timegm(&tm) * 1000 + fraction - zone;
+	return *ret_unix_ms >= 0;
+}
+
+bool client_parse_moment(const char *text, bool utc, int64_t *ret_unix_ms, bool *ret_day)
+{
+	uint64_t number;
+
+	*ret_day = false;
+	if (client_parse_uint(text, &number)) {
+		*ret_unix_ms = (int64_t)number;
+		return number < INT64_MAX;
+	}
+	if (parse_rfc3339(text, ret_unix_ms))
+		return true;
+	if (!client_parse_date(text, utc, true, ret_unix_ms))
+		return false;
+	*ret_day = strpbrk(text, " T") == NULL;
+	*ret_unix_ms -= *ret_day;
 	return true;
 }
 

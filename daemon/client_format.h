@@ -34,6 +34,12 @@ char *client_format_bar(char out[CLIENT_FORMAT_MAX], double share);
  */
 bool client_parse_date(const char *text, bool utc, bool end_of_day, int64_t *ret_unix_ms);
 
+/*
+ * Reads a moment: Unix milliseconds; RFC 3339 ("2026-01-31T18:00:00.250Z", "...+01:00"); or a date as above, without a
+ * zone, in which a day means its last millisecond (ret_day tells). False: none of these.
+ */
+bool client_parse_moment(const char *text, bool utc, int64_t *ret_unix_ms, bool *ret_day);
+
 /* A whole decimal number and nothing else. */
 bool client_parse_uint(const char *text, uint64_t *ret);
 

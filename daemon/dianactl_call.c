@@ -1,3 +1,5 @@
+#include "daemon/dianactl_call.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,11 +58,8 @@ static bool looks_like_json(const char *word)
 	return *word == '{' || *word == '[' || *word == '\0';
 }
 
-static int call_params(const struct dianactl *ctl, struct client_params *params, struct client_error *err)
+int dianactl_call_params(const char *const *words, size_t n, struct client_params *params, struct client_error *err)
 {
-	const char *const *words = ctl->words + 1;
-	size_t n = ctl->n_words - 1;
-
 	if (n == 0)
 		return 0;
 	if (n == 1 && strcmp(words[0], "-") == 0)
@@ -91,7 +90,7 @@ static int call_run(struct dianactl *ctl, const void *values)
 	int rc;
 
 	client_params_init(&params);
-	if (call_params(ctl, &params, &err) != 0)
+	if (dianactl_call_params(ctl->words + 1, ctl->n_words - 1, &params, &err) != 0)
 		rc = dianactl_session_failed(&err);
 	else
 		rc = call_method(ctl, &params, v->compact);

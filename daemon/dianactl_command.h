@@ -81,6 +81,7 @@ extern const struct dianactl_command dianactl_call_command;
 extern const struct dianactl_command dianactl_history_command;
 extern const struct dianactl_command dianactl_methods_command;
 extern const struct dianactl_command dianactl_projection_command;
+extern const struct dianactl_command dianactl_replay_command;
 extern const struct dianactl_command dianactl_status_command;
 extern const struct dianactl_command dianactl_tail_command;
 extern const struct dianactl_command dianactl_top_command;

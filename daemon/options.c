@@ -214,18 +214,25 @@ static bool read_flags(struct options *o, int argc, char **argv, bool config_onl
 	return true;
 }
 
+void options_default_data(char *ret, size_t size)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (geteuid() == 0)
+		snprintf(ret, size, "/var/lib/diana");
+	else if (state != NULL)
+		snprintf(ret, size, "%s/diana", state);
+	else
+		snprintf(ret, size, "%s/.local/state/diana", home ? home : ".");
+}
+
 static bool set_paths(struct options *o)
 {
-	const char *state = getenv("XDG_STATE_HOME"), *runtime = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME");
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	char path[4096];
 
 	if (o->data == NULL) {
-		if (geteuid() == 0)
-			snprintf(path, sizeof(path), "/var/lib/diana");
-		else if (state != NULL)
-			snprintf(path, sizeof(path), "%s/diana", state);
-		else
-			snprintf(path, sizeof(path), "%s/.local/state/diana", home ? home : ".");
+		options_default_data(path, sizeof(path));
 		if (!set_text(&o->data, path))
 			return false;
 	}

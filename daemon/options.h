@@ -34,6 +34,8 @@ struct options {
 enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_METHODS, OPTIONS_BAD };
 /* Prints help, version and complaints itself. */
 enum options_result options_parse(struct options *o, int argc, char **argv);
+/* Where the data is when nothing says so. */
+void options_default_data(char *ret, size_t size);
 void options_free(struct options *o);
 
 #endif

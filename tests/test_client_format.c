@@ -113,6 +113,46 @@ static void a_local_day_is_as_long_as_it_was(void **state)
 	assert_int_equal(next - first, 23 * INT64_C(3600000));
 }
 
+static void a_moment_may_have_a_zone(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t at;
+		bool day;
+	} moments[] = {
+		{ "1970-01-02", 2 * DAY_MS - 1, true }, /* its end */
+		{ "1970-01-02 00:00", DAY_MS, false },
+		{ "1970-01-02T00:00:00Z", DAY_MS, false },
+		{ "1970-01-02t00:00:00.25z", DAY_MS + 250, false },
+		{ "1970-01-02T00:00:00.0019999+00:00", DAY_MS + 1, false },
+		{ "1970-01-02T01:30:00+01:30", DAY_MS, false },
+		{ "1970-01-01T19:00:00-05:00", DAY_MS, false },
+		{ "86400000", DAY_MS, false },
+	};
+	static const char *const wrong[] = {
+		"",
+		"soon",
+		"-1",
+		"1970-01-02T00:00:00+1",
+		"1970-01-02T00:00:00.Z",
+		"1970-01-02T00:00:00Zx",
+		"2023-02-29T00:00:00Z",
+		"1969-12-31T23:59:59Z",
+		"9223372036854775807",
+	};
+	int64_t at;
+	bool day;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+		assert_true(client_parse_moment(moments[i].text, true, &at, &day));
+		assert_int_equal(at, moments[i].at);
+		assert_int_equal(day, moments[i].day);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(client_parse_moment(wrong[i], true, &at, &day));
+}
+
 static void a_number_is_digits_only(void **state)
 {
 	uint64_t number;
@@ -138,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_moment_is_itself),
 		cmocka_unit_test(what_is_no_date_is_refused),
 		cmocka_unit_test(a_local_day_is_as_long_as_it_was),
+		cmocka_unit_test(a_moment_may_have_a_zone),
 		cmocka_unit_test(a_number_is_digits_only),
 	};
 
