@@ -70,7 +70,7 @@ static int window_of(struct decision *d, const struct challenge_create *p, struc
 		return err_field(d->err, "duration_minutes", "of a personal challenge, instead of start_at and end_at");
 	if (!times && personal) {
 		c->start_at = d->now;
-		c->end_at = d->now + minutes * 60000;
+		c->end_at = d->now + minutes * MINUTE_MS;
 		return 0;
 	}
 	if (!p->has_start_at || !p->has_end_at)

@@ -107,7 +107,7 @@ static int64_t period_starts_at(struct state *s, enum period_type t, int64_t per
 {
 	int64_t day = t == PERIOD_DAILY ? period : period * WEEK_DAYS - 3;
 
-	return day * DAY_MS - setting_int(s, SETTING_time_utc_offset_minutes) * 60000;
+	return local_day_starts_at(s, day);
 }
 
 /* The period that was marked last, and when. Before the first event: the one that holds `now`. */

@@ -332,12 +332,6 @@ int decide_user_record_activity(struct decision *d, const struct user_record_act
 	return rc;
 }
 
-/* The start of the local day after `day`, in UTC. */
-static int64_t day_after(struct decision *d, int64_t day)
-{
-	return (day + 1) * DAY_MS - setting_int(d->state, SETTING_time_utc_offset_minutes) * 60000;
-}
-
 int decide_user_checkin(struct decision *d, const struct user_checkin *p, struct user_checkin_result *r)
 {
 	int64_t day = local_day(d->state, d->now), streak, level;
@@ -353,7 +347,7 @@ int decide_user_checkin(struct decision *d, const struct user_checkin *p, struct
 		return rc;
 	get_user_stats(d->state, (uint64_t)p->user_id, &stats);
 	if (stats.has_checkin_day && day <= stats.checkin_day)
-		return too_early(d, day_after(d, stats.checkin_day));
+		return too_early(d, local_day_starts_at(d->state, stats.checkin_day + 1));
 	streak = stats.has_checkin_day && stats.checkin_day == day - 1 ? counter_up(stats.checkin_streak) : 1;
 	EMIT(d, user_checked_in, .user_id = p->user_id, .day = day, .streak = streak,
 	     .best_streak = streak > stats.best_streak ? streak : stats.best_streak,
@@ -362,7 +356,7 @@ int decide_user_checkin(struct decision *d, const struct user_checkin *p, struct
 	r->streak = streak;
 	r->gains = gains_of(d, p->user_id);
 	r->balance = balance_of(d, p->user_id, &level);
-	r->next_at = day_after(d, day);
+	r->next_at = local_day_starts_at(d->state, day + 1);
 	return rc;
 }
 

@@ -9,6 +9,11 @@ int64_t local_day(struct state *s, int64_t at)
 	return shifted >= 0 ? shifted / DAY_MS : -((-shifted + DAY_MS - 1) / DAY_MS);
 }
 
+int64_t local_day_starts_at(struct state *s, int64_t day)
+{
+	return day * DAY_MS - setting_int(s, SETTING_time_utc_offset_minutes) * MINUTE_MS;
+}
+
 int too_early(struct decision *d, int64_t retry_at)
 {
 	err_set(d->err, E_COOLDOWN, "too early");

@@ -24,6 +24,8 @@ static inline int64_t counter_up(int64_t n)
 
 /* Check-ins and missions count days in the bot's time zone (time.utc_offset_minutes), all else in UTC. */
 int64_t local_day(struct state *s, int64_t at);
+/* The time at which such a day begins. */
+int64_t local_day_starts_at(struct state *s, int64_t day);
 
 /* E_COOLDOWN, with the time at which it may be tried again. */
 int too_early(struct decision *d, int64_t retry_at);

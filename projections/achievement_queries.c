@@ -333,8 +333,7 @@ static int visit_award(struct query *q, void *arg, struct slice key, struct slic
 
 	(void)value;
 	/* the id is the last part of every index of awards */
-	key = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&key, &id) || !get_award(q->state, id, &a) || !in_time(&w->awarded, a.awarded_at) ||
+	if (!key_last_U64(key, &id) || !get_award(q->state, id, &a) || !in_time(&w->awarded, a.awarded_at) ||
 	    (p->has_user_id && p->user_id != a.user_id) ||
 	    (p->award_type.base != NULL && !slice_eq(p->award_type, a.award_type)) ||
 	    (p->achievement_id.base != NULL && (a.has_badge_id || !slice_eq(p->achievement_id, a.achievement_id))) ||

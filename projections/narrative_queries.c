@@ -418,8 +418,7 @@ static int visit_decision(struct query *q, void *arg, struct slice key, struct s
 	uint64_t id;
 
 	(void)value;
-	key = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&key, &id) || !get_story_decision(q->state, id, &made) ||
+	if (!key_last_U64(key, &id) || !get_story_decision(q->state, id, &made) ||
 	    !equals(w->p->fragment_id, made.fragment_id))
 		return VISIT_SKIPPED;
 	if (!in_time(&w->made, made.made_at)) /* ids grow with time: latest first, the rest is older */

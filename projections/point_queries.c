@@ -315,8 +315,7 @@ static int visit_hold(struct query *q, void *arg, struct slice key, struct slice
 
 	(void)value;
 	/* the id is the last part of every index of holds */
-	key = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&key, &id) || !get_hold(q->state, id, &h) ||
+	if (!key_last_U64(key, &id) || !get_hold(q->state, id, &h) ||
 	    (!slice_is(p->status, "any") && !slice_eq(p->status, h.status)) ||
 	    (p->has_user_id && h.user_id != p->user_id))
 		return VISIT_SKIPPED;
@@ -438,8 +437,7 @@ static int visit_reward(struct query *q, void *arg, struct slice key, struct sli
 	uint64_t id;
 
 	(void)value;
-	key = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&key, &id) || !get_reward(q->state, id, &r) || r.deleted ||
+	if (!key_last_U64(key, &id) || !get_reward(q->state, id, &r) || r.deleted ||
 	    (p->has_is_active && r.is_active != p->is_active) ||
 	    (p->reward_type.base != NULL && (r.reward_type.base == NULL || !slice_eq(r.reward_type, p->reward_type))))
 		return VISIT_SKIPPED;

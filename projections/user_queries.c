@@ -227,15 +227,14 @@ static bool user_matches(struct query *q, const struct user_walk *w, const struc
 static int visit_user(struct query *q, void *arg, struct slice key, struct slice value)
 {
 	const struct user_walk *w = arg;
-	struct slice word = SLICE_NULL, id_part;
+	struct slice word = SLICE_NULL;
 	struct user u;
 	uint64_t id;
 
 	(void)value;
 	if (w->search.words.n > 0 && !key_take_TEXT(&key, q->arena, &word))
 		return VISIT_SKIPPED;
-	id_part = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&id_part, &id) || !find_user(q->state, (int64_t)id, &u) || !user_matches(q, w, &u) ||
+	if (!key_last_U64(key, &id) || !find_user(q->state, (int64_t)id, &u) || !user_matches(q, w, &u) ||
 	    (w->search.words.n > 0 &&
 	     !search_hit(q, &w->search, word, (struct slice[]){ u.first_name, u.last_name, u.username }, 3)))
 		return VISIT_SKIPPED;
@@ -327,8 +326,7 @@ static int visit_grant(struct query *q, void *arg, struct slice key, struct slic
 	uint64_t id;
 
 	(void)value;
-	key = slice_of((const uint8_t *)key.base + key.len - 8, 8);
-	if (!key_take_U64(&key, &id) || !get_vip_grant(q->state, id, &g))
+	if (!key_last_U64(key, &id) || !get_vip_grant(q->state, id, &g))
 		return VISIT_SKIPPED;
 	vip_grant_derive(&g, q->now);
 	if ((p->has_user_id && g.user_id != p->user_id) || (p->source.base != NULL && !slice_eq(p->source, g.source)) ||
