@@ -158,18 +158,22 @@ static int make_dirs(char *dir, struct err *err)
 	return mkdir(dir, 0700) == 0 || errno == EEXIST ? 0 : fail_dir(dir, err);
 }
 
+static int is_entry(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
 static int is_empty(const char *dir, bool *ret, struct err *err)
 {
-	DIR *d = opendir(dir);
-	struct dirent *entry;
+	struct dirent **entries;
+	int n = scandir(dir, &entries, is_entry, alphasort);
 
-	if (d == NULL)
+	if (n < 0)
 		return fail_dir(dir, err);
-	*ret = true;
-	while ((entry = readdir(d)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			*ret = false;
-	closedir(d);
+	for (int i = 0; i < n; i++)
+		free(entries[i]);
+	free(entries);
+	*ret = n == 0;
 	return 0;
 }
 
