@@ -221,7 +221,6 @@ static void pack_items(struct buf *b, const struct audit *au)
 static int print_json(const struct audit *au, bool ok)
 {
 	const struct log_verdict *v = &au->verdict;
-	msgpack_unpacked unpacked;
 	struct map_writer w;
 	struct buf b;
 	int rc;
@@ -234,12 +233,7 @@ static int print_json(const struct audit *au, bool ok)
 	map_opt_int(&w, "first_bad_seq", au->asked && v->first_bad_seq != 0, (int64_t)v->first_bad_seq);
 	map_str(&w, "reason", au->asked && !v->ok ? v->reason : NULL);
 	map_close(&w);
-	msgpack_unpacked_init(&unpacked);
-	if (b.failed || msgpack_unpack_next(&unpacked, (const char *)b.base, b.len, NULL) != MSGPACK_UNPACK_SUCCESS)
-		rc = dianactl_session_no_memory();
-	else
-		rc = dianactl_session_print_json(&unpacked.data);
-	msgpack_unpacked_destroy(&unpacked);
+	rc = dianactl_session_print_packed(&b);
 	buf_free(&b);
 	return rc;
 }

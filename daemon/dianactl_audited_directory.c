@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "daemon/dianactl_audited.h"
+#include "daemon/dianactl_progress.h"
 #include "daemon/dianactl_session.h"
 #include "daemon/log_key.h"
 
@@ -90,14 +91,25 @@ static int directory_growth(struct audited *a, uint64_t from, uint64_t to, struc
 	return log_prove_growth(a->reader, from, to, ret, &err) == 0 ? DIANACTL_OK : failed(&err);
 }
 
+static bool on_progress(void *arg, uint64_t done, uint64_t of)
+{
+	dianactl_progress_show(arg, done, of);
+	return true;
+}
+
 /* All is hashed here: nobody's word is taken, and no key is needed but for the notes. */
 static int directory_verify(struct audited *a, const struct note_key *key, const struct log_mark *marks, size_t n,
 			    struct log_verdict *ret)
 {
+	struct dianactl_progress progress;
 	struct err err;
+	int rc;
 
 	(void)key;
-	return log_verify_marks(a->reader, marks, n, NULL, NULL, ret, &err) == 0 ? DIANACTL_OK : failed(&err);
+	dianactl_progress_begin(&progress, "events", 0);
+	rc = log_verify_marks(a->reader, marks, n, on_progress, &progress, ret, &err);
+	dianactl_progress_end(&progress);
+	return rc == 0 ? DIANACTL_OK : failed(&err);
 }
 
 const struct audited_ops audited_directory = {

@@ -1,23 +1,22 @@
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/client_format.h"
 #include "daemon/client_json.h"
 #include "daemon/clock.h"
 #include "daemon/dianactl_call.h"
 #include "daemon/dianactl_command.h"
+#include "daemon/dianactl_progress.h"
 #include "daemon/dianactl_session.h"
 #include "daemon/dianactl_stop.h"
 #include "daemon/options.h"
 #include "daemon/replay.h"
 #include "projections/query.h"
 
-enum { REDRAW_MS = 100, PARAMS_MAX = 64 << 20 };
+enum { PARAMS_MAX = 64 << 20 };
 
 struct replay_values {
 	const char *data, *cache, *at;
@@ -36,9 +35,8 @@ static const struct dianactl_option replay_options[] = {
 /* Of one run. */
 struct replaying {
 	struct dianactl *ctl;
-	bool on_terminal;
+	struct dianactl_progress progress;
 	uint64_t from, folded; /* events before this run, and now */
-	int64_t began_ms, drawn_ms;
 	struct replay *replay;
 	struct replay_moment moment;
 	char cache[PATH_MAX];
@@ -55,30 +53,12 @@ static int replay_failed(const struct err *err)
 
 /* ---- progress, on stderr ---- */
 
-static void draw_bar(const struct replaying *r, uint64_t to)
-{
-	char bar[CLIENT_FORMAT_MAX], eta[CLIENT_FORMAT_MAX] = "";
-	uint64_t took = (uint64_t)(r->drawn_ms - r->began_ms) + 1;
-	uint64_t rate = (r->folded - r->from) * 1000 / took;
-
-	client_format_bar(bar, (double)(r->folded - r->from) / (double)(to - r->from));
-	if (rate > 0)
-		client_format_duration(eta, (to - r->folded) * 1000 / rate);
-	fprintf(stderr, "\r%s %" PRIu64 " of %" PRIu64 ", %" PRIu64 " events/s, %s left\033[K", bar, r->folded, to,
-		rate, eta[0] != '\0' ? eta : "?");
-	fflush(stderr);
-}
-
 static bool on_progress(void *arg, uint64_t seq, uint64_t to)
 {
 	struct replaying *r = arg;
-	int64_t now = monotonic_ms();
 
 	r->folded = seq;
-	if (r->on_terminal && (now - r->drawn_ms >= REDRAW_MS || seq == to)) {
-		r->drawn_ms = now;
-		draw_bar(r, to);
-	}
+	dianactl_progress_show(&r->progress, seq, to);
 	return !dianactl_stop_wait(r->ctl, 0);
 }
 
@@ -94,7 +74,7 @@ static void on_begin(void *arg, enum replay_cache found, uint64_t from, uint64_t
 	struct replaying *r = arg;
 
 	r->from = r->folded = from - 1;
-	r->began_ms = monotonic_ms();
+	dianactl_progress_begin(&r->progress, "events", r->from);
 	if (from <= to)
 		fprintf(stderr, "folding events %" PRIu64 " to %" PRIu64 "%s\n", from, to, why[found]);
 }
@@ -105,8 +85,7 @@ static int fold(struct replaying *r)
 	struct err err;
 	int rc = replay_fold(r->replay, r->cache, &r->moment, &watch, &err);
 
-	if (r->on_terminal && r->drawn_ms != 0)
-		fputs("\r\033[K", stderr);
+	dianactl_progress_end(&r->progress);
 	if (rc != 0 && dianactl_stop_wait(r->ctl, 0))
 		dianactl_session_warn("stopped after event %" PRIu64 "; the next run goes on from there", r->folded);
 	else if (rc != 0)
@@ -146,20 +125,6 @@ static int find_moment(struct replaying *r, const struct replay_values *v)
 
 /* ---- answers ---- */
 
-static int print_packed(struct slice packed)
-{
-	msgpack_unpacked value;
-	int rc = DIANACTL_OK;
-
-	msgpack_unpacked_init(&value);
-	if (msgpack_unpack_next(&value, packed.base, packed.len, NULL) == MSGPACK_UNPACK_SUCCESS)
-		dianactl_session_print_json(&value.data);
-	else
-		rc = dianactl_session_no_memory();
-	msgpack_unpacked_destroy(&value);
-	return rc;
-}
-
 static int ask(struct replaying *r)
 {
 	struct buf out;
@@ -170,7 +135,7 @@ static int ask(struct replaying *r)
 	if (replay_query(r->replay, r->method, buf_slice(&r->params), &out, &err) != 0)
 		rc = replay_failed(&err);
 	else
-		rc = print_packed(buf_slice(&out));
+		rc = dianactl_session_print_packed(&out);
 	buf_free(&out);
 	return rc;
 }
@@ -194,7 +159,7 @@ static int show_moment(const struct replaying *r)
 	map_uint(&w, "folded", r->folded - r->from);
 	map_str(&w, "cache", r->cache);
 	map_close(&w);
-	rc = print_packed(buf_slice(&b));
+	rc = dianactl_session_print_packed(&b);
 	buf_free(&b);
 	return rc;
 }
@@ -288,7 +253,7 @@ static int check_usage(const struct dianactl *ctl, const struct replay_values *v
 static int replay_run(struct dianactl *ctl, const void *values)
 {
 	const struct replay_values *v = values;
-	struct replaying r = { .ctl = ctl, .on_terminal = isatty(STDERR_FILENO), .method = N_METHODS };
+	struct replaying r = { .ctl = ctl, .method = N_METHODS };
 	struct client_params params;
 	struct client_error err;
 	int rc = check_usage(ctl, v);

@@ -182,3 +182,18 @@ int dianactl_session_print_json(const msgpack_object *object)
 	putc('\n', stdout);
 	return DIANACTL_OK;
 }
+
+int dianactl_session_print_packed(const struct buf *packed)
+{
+	msgpack_unpacked value;
+	int rc;
+
+	msgpack_unpacked_init(&value);
+	if (!packed->failed &&
+	    msgpack_unpack_next(&value, (const char *)packed->base, packed->len, NULL) == MSGPACK_UNPACK_SUCCESS)
+		rc = dianactl_session_print_json(&value.data);
+	else
+		rc = dianactl_session_no_memory();
+	msgpack_unpacked_destroy(&value);
+	return rc;
+}

@@ -10,6 +10,7 @@
 
 #include <msgpack.h>
 
+#include "core/buf.h"
 #include "daemon/client_error.h"
 #include "daemon/client_params.h"
 #include "daemon/client_rpc.h"
@@ -64,5 +65,8 @@ int dianactl_session_no_memory(void);
 
 /* Prints object as indented JSON and a newline. Returns DIANACTL_OK. */
 int dianactl_session_print_json(const msgpack_object *object);
+
+/* The same for a packed value; a writer that ran out of memory is reported. */
+int dianactl_session_print_packed(const struct buf *packed);
 
 #endif
