@@ -3,14 +3,7 @@
 
 #include <stdio.h>
 
-#include "load.h"
-
-/* One server under one kind of load. */
-struct measure {
-	struct load_result load; /* load.ops 0: not measured */
-	uint64_t cpu_us;         /* of the server, for load.all_ops */
-	uint64_t own_cpu_us;     /* of the generator, likewise */
-};
+#include "figures.h"
 
 struct scenario {
 	const char *name;
