@@ -41,6 +41,7 @@ T ?=
 B ?=
 ARGS ?=
 FUZZ_SECONDS ?= 20
+AWARDS ?= 10000000
 V ?=
 
 # ---- set-up ----
@@ -118,7 +119,7 @@ TESTS := $(call programs,$(TEST_SRC)) $(if $(filter-out fuzz,$(MODE)),$(call pro
 
 # ---- building ----
 
-.PHONY: all tests test demo run bench fuzz fuzz-run docs setup install clean help FORCE
+.PHONY: all tests test demo run bench bench-auditor fuzz fuzz-run docs setup install clean help FORCE
 .PHONY: check check-format check-tidy check-cppcheck check-shell check-docs
 
 # $(call quiet,WHAT): one word and the target instead of the command, unless V=1.
@@ -201,10 +202,14 @@ run: all  ## run the daemon on ./run/ until Ctrl-C
 
 # scripts/bench, if there is one, decides what is run how.
 BENCHES := $(foreach p,$(call programs,$(BENCH_SRC)),$(if $(strip $(foreach b,$(or $(B),bench),$(findstring $b,$(notdir $p)))),$p))
+BENCH_ENV = $(RUN_ENV) BENCH_DIR='$(abspath $(BUILD)/tests/bench)'
 bench: all $(BENCHES)  ## run the benchmarks, beside Redis; B="part of a name ..." chooses, ARGS="..." is passed on
-	@set -e; export $(RUN_ENV) BENCH_DIR='$(abspath $(BUILD)/tests/bench)'; \
-	if [ -x scripts/bench ]; then scripts/bench $(ARGS); \
+	@set -e; export $(BENCH_ENV); \
+	if [ -x scripts/bench ]; then scripts/bench $(notdir $(BENCHES)) $(ARGS); \
 	else for b in $(BENCHES); do echo "== $${b##*/}"; $$b $(ARGS); done; fi
+
+bench-auditor: all $(BUILD)/tests/bench/bench_auditor  ## the auditor's benchmark on a log of AWARDS (10000000) awards
+	@$(BENCH_ENV) scripts/bench bench_auditor --awards '$(AWARDS)' $(ARGS)
 
 fuzz:  ## run each fuzzer for FUZZ_SECONDS (20), with clang
 	@$(MAKE) --no-print-directory MODE=fuzz CC='$(CLANG)' SETUP=no fuzz-run
@@ -266,4 +271,4 @@ clean:  ## remove build/
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do \
-		printf '  make %-9s %s\n' "$$name" "$$what"; done
+		printf '  make %-13s %s\n' "$$name" "$$what"; done

@@ -82,6 +82,15 @@ static void show_log_tail(const struct child *c)
 	fclose(f);
 }
 
+static void explain_end(const struct child *c, int status)
+{
+	if (WIFSIGNALED(status))
+		complain("%s was killed by signal %d (%s)", c->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		complain("%s has ended with status %d", c->name, WEXITSTATUS(status));
+	show_log_tail(c);
+}
+
 bool child_alive(struct child *c)
 {
 	int status;
@@ -90,13 +99,21 @@ bool child_alive(struct child *c)
 		return false;
 	if (waitpid(c->pid, &status, WNOHANG) == 0)
 		return true;
-	if (WIFSIGNALED(status))
-		complain("%s was killed by signal %d (%s)", c->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		complain("%s has ended with status %d", c->name, WEXITSTATUS(status));
-	show_log_tail(c);
+	explain_end(c, status);
 	c->pid = 0;
 	return false;
+}
+
+enum child_state child_poll(struct child *c)
+{
+	int status = 0;
+
+	if (c->pid != 0 && waitpid(c->pid, &status, WNOHANG) == 0)
+		return CHILD_RUNS;
+	if (status != 0)
+		explain_end(c, status);
+	c->pid = 0;
+	return status == 0 ? CHILD_DONE : CHILD_FAILED;
 }
 
 /* A small file of /proc/PID; false when there is none. */

@@ -5,7 +5,7 @@
 
 #include "util.h"
 
-/* A server started by us. It dies with us, whatever way we go. */
+/* A program started by us. It dies with us, whatever way we go. */
 struct child {
 	const char *name; /* borrowed; NULL: not started */
 	pid_t pid;        /* 0 once it has ended */
@@ -18,6 +18,9 @@ int child_start(struct child *c, const char *name, const char *log, const char *
 void child_stop(struct child *c);
 /* Whether it runs. If it has ended by itself, says so once, with the end of its log. */
 bool child_alive(struct child *c);
+/* Of a program that is to end: a failure is said, with the end of its log. */
+enum child_state { CHILD_RUNS, CHILD_DONE, CHILD_FAILED };
+enum child_state child_poll(struct child *c);
 
 uint64_t child_cpu_us(const struct child *c);
 /* Memory without mapped files, 0 when unknown. */

@@ -13,6 +13,10 @@
 #define READ_SIZE ((size_t)256 << 10)
 #define STALL_NS (30 * (uint64_t)1000000000)
 #define TICK_NS ((uint64_t)250 * 1000000)
+/* How often an open loop sends what is due: a wake-up for each single request would take a core. */
+#define BURST_NS ((uint64_t)500 * 1000)
+/* In an open loop, how often what is due is sent: a wake-up for each single request would take a core. */
+#define BURST_NS ((uint64_t)500 * 1000)
 
 struct conn {
 	int fd;
@@ -25,6 +29,15 @@ struct conn {
 
 enum stage { WARMING, MEASURING, DRAINING };
 
+/* Of an open loop. Slots are taken in the order in which they became free, so that requests which were answered
+ * together go out together again. */
+struct schedule {
+	uint32_t *free; /* ring of connection * depth + slot */
+	uint32_t size, first, n;
+	uint64_t burst; /* ns, when what is owed was due */
+	double owed;    /* requests */
+};
+
 struct load {
 	const struct load_spec *spec;
 	struct load_result *result;
@@ -35,6 +48,7 @@ struct load {
 	uint64_t measured; /* replies that count */
 	uint64_t began;    /* ns, of the stage MEASURING */
 	uint64_t ended;
+	struct schedule schedule;
 	struct bytes in; /* shared by all connections */
 	struct bytes out;
 };
@@ -47,6 +61,18 @@ uint32_t workload_first_amount(uint32_t index)
 uint32_t workload_pick_user(struct workload *w)
 {
 	return USER_BASE + random_below(&w->random, w->users);
+}
+
+uint32_t workload_pick_regular(struct workload *w)
+{
+	return USER_BASE + random_below(&w->random, w->regulars);
+}
+
+uint32_t workload_pick_awarded(struct workload *w)
+{
+	if (w->regulars != 0 && w->awards % w->regular_every == 0)
+		return USER_BASE + (uint32_t)(w->awards / w->regular_every % w->regulars);
+	return workload_pick_user(w);
 }
 
 uint32_t workload_pick_amount(struct workload *w)
@@ -155,6 +181,61 @@ static void ask(struct load *l, struct conn *c, uint32_t slot, uint64_t now)
 	l->in_flight++;
 }
 
+/* ---- the open loop ---- */
+
+static bool is_open(const struct load *l)
+{
+	return l->spec->rate > 0;
+}
+
+static void slot_freed(struct load *l, const struct conn *c, uint32_t slot)
+{
+	struct schedule *s = &l->schedule;
+
+	s->free[(s->first + s->n++) % s->size] = (uint32_t)(c - l->conns) * l->spec->depth + slot;
+}
+
+static uint32_t slot_take(struct schedule *s)
+{
+	uint32_t id = s->free[s->first];
+
+	s->first = (s->first + 1) % s->size;
+	s->n--;
+	return id;
+}
+
+/* Whether a request is due that a slot is free for. */
+static bool is_due(struct load *l, uint64_t now)
+{
+	struct schedule *s = &l->schedule;
+
+	while (s->owed < 1 && s->burst + BURST_NS <= now) {
+		s->burst += BURST_NS;
+		s->owed += l->spec->rate * (double)BURST_NS / 1e9;
+	}
+	return s->owed >= 1 && s->n > 0 && wants_more(l);
+}
+
+static int send_due(struct load *l, uint64_t now)
+{
+	struct schedule *s = &l->schedule;
+	struct conn *to = NULL;
+
+	while (is_due(l, now)) {
+		uint32_t id = slot_take(s);
+		struct conn *c = &l->conns[id / l->spec->depth];
+
+		if (to != NULL && to != c && conn_send(l, to) != 0)
+			return -1;
+		to = c;
+		ask(l, c, id % l->spec->depth, s->burst);
+		s->owed -= 1;
+	}
+	return to != NULL ? conn_send(l, to) : 0;
+}
+
+/* ---- replies ---- */
+
 static int account(struct load *l, struct conn *c, const struct reply *reply, uint64_t now)
 {
 	struct load_result *r = l->result;
@@ -197,7 +278,9 @@ static int conn_replies(struct load *l, struct conn *c, uint64_t now)
 			return -1;
 		if (spec->driver->in_order)
 			c->oldest = c->oldest + 1 == spec->depth ? 0 : c->oldest + 1;
-		if (wants_more(l))
+		if (is_open(l))
+			slot_freed(l, c, reply.slot);
+		else if (wants_more(l))
 			ask(l, c, reply.slot, now);
 		at += n;
 	}
@@ -232,11 +315,17 @@ static int load_start(struct load *l)
 	for (uint32_t i = 0; i < spec->connections; i++)
 		if (conn_open(l, &l->conns[i]) != 0)
 			return -1;
-	now = now_ns();
+	now = l->schedule.burst = now_ns();
 	for (uint32_t i = 0; i < spec->connections; i++) {
-		for (uint32_t slot = 0; slot < spec->depth && wants_more(l); slot++)
-			ask(l, &l->conns[i], slot, now);
-		if (conn_send(l, &l->conns[i]) != 0)
+		struct conn *c = &l->conns[i];
+
+		for (uint32_t slot = 0; slot < spec->depth && wants_more(l); slot++) {
+			if (is_open(l))
+				slot_freed(l, c, slot);
+			else
+				ask(l, c, slot, now);
+		}
+		if (l->out.len != 0 && conn_send(l, c) != 0)
 			return -1;
 	}
 	return 0;
@@ -256,6 +345,26 @@ static void stage_advance(struct load *l, uint64_t now)
 		l->stage = DRAINING;
 		l->ended = now;
 	}
+	if (l->stage != DRAINING && spec->over != NULL && spec->over(spec->over_arg)) {
+		if (l->stage == WARMING)
+			l->began = now;
+		l->stage = DRAINING;
+		l->ended = now;
+	}
+}
+
+/* Until something happens, or the next burst is due. */
+static int await_events(struct load *l, struct epoll_event *evs, int n)
+{
+	uint64_t now = now_ns(), until = l->schedule.burst + BURST_NS;
+	struct timespec wait = { .tv_nsec = until > now ? (long)(until - now) : 0 };
+
+	return is_open(l) ? epoll_pwait2(l->epoll, evs, n, &wait, NULL) : epoll_wait(l->epoll, evs, n, 100);
+}
+
+static bool goes_on(const struct load *l)
+{
+	return l->in_flight > 0 || (is_open(l) && wants_more(l));
 }
 
 static int load_loop(struct load *l)
@@ -263,8 +372,8 @@ static int load_loop(struct load *l)
 	struct epoll_event evs[64];
 	uint64_t ticked = l->began, progress = l->began;
 
-	while (l->in_flight > 0) {
-		int n = epoll_wait(l->epoll, evs, COUNT(evs), 100);
+	while (goes_on(l)) {
+		int n = await_events(l, evs, COUNT(evs));
 		uint64_t now = now_ns();
 
 		if (interrupted)
@@ -278,7 +387,9 @@ static int load_loop(struct load *l)
 			if ((evs[i].events & ~(uint32_t)EPOLLOUT) && conn_read(l, c) != 0)
 				return -1;
 		}
-		if (n > 0)
+		if (is_open(l) && send_due(l, now) != 0)
+			return -1;
+		if (n > 0 || l->in_flight == 0)
 			progress = now;
 		if (now - progress > STALL_NS) {
 			complain("%s: no reply for 30 seconds", l->spec->driver->name);
@@ -304,8 +415,10 @@ int load_run(const struct load_spec *spec, struct load_result *result)
 		if (l.conns[i].sent_at == NULL)
 			goto out;
 	}
+	l.schedule.size = spec->connections * spec->depth;
+	l.schedule.free = malloc(l.schedule.size * sizeof(*l.schedule.free));
 	l.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (l.conns == NULL || l.epoll < 0) {
+	if (l.conns == NULL || l.schedule.free == NULL || l.epoll < 0) {
 		complain("cannot prepare %u connections", spec->connections);
 		goto out;
 	}
@@ -328,6 +441,7 @@ out:
 		free(l.conns[i].sent_at);
 	}
 	free(l.conns);
+	free(l.schedule.free);
 	if (l.epoll > 0)
 		close(l.epoll);
 	bytes_free(&l.in);

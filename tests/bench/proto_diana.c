@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "mix.h"
 
 /*
@@ -110,7 +111,7 @@ static void put_award(struct workload *w, uint32_t slot, struct bytes *out)
 {
 	uint8_t *at = put_request(out, AWARD, sizeof(AWARD) - 1, slot);
 
-	put_u32(at + NUMBER_AT(AWARD_TO_USER, 4), workload_pick_user(w));
+	put_u32(at + NUMBER_AT(AWARD_TO_USER, 4), workload_pick_awarded(w));
 	at[NUMBER_AT(AWARD_TO_AMOUNT, 1)] = (uint8_t)workload_pick_amount(w);
 }
 
@@ -148,6 +149,11 @@ static void diana_encode(struct workload *w, enum op op, uint32_t slot, struct b
 		break;
 	case OP_MIX:
 		mix_encode(w, slot, out);
+		break;
+	case OP_HISTORY:
+	case OP_TRAIL:
+	case OP_PROVE:
+		audit_encode(w, op, slot, out);
 		break;
 	}
 }
@@ -345,13 +351,12 @@ static ssize_t await_reply(int fd, struct bytes *in, struct reply *ret_reply)
 	}
 }
 
-/* -2: no connection, or the answer is `unavailable`. The caller frees ret_answer after success. */
-static int call(const char *socket, const char *method, struct param param, unsigned timeout_s,
-		struct answer *ret_answer)
+/* Sends one request. -2: no connection, or the answer is `unavailable`. The caller frees ret_answer after success. */
+static int exchange(const char *socket, const char *method, const struct bytes *request, unsigned timeout_s,
+		    struct answer *ret_answer)
 {
 	struct timeval timeout = { .tv_sec = (time_t)timeout_s };
 	struct answer a = { 0 };
-	struct bytes out = { 0 };
 	struct reply reply = { 0 };
 	int rc = -1, fd = unix_connect(socket);
 	char text[256];
@@ -361,8 +366,8 @@ static int call(const char *socket, const char *method, struct param param, unsi
 		return -2;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	msgpack_unpacked_init(&a.reply);
-	put_call(&out, method, &param);
-	if (write(fd, out.base, out.len) != (ssize_t)out.len || (len = await_reply(fd, &a.bytes, &reply)) < 0) {
+	if (write(fd, request->base, request->len) != (ssize_t)request->len ||
+	    (len = await_reply(fd, &a.bytes, &reply)) < 0) {
 		if (!interrupted)
 			complain("dianad: %s: no answer", method);
 	} else if (reply.error != NULL) {
@@ -375,12 +380,28 @@ static int call(const char *socket, const char *method, struct param param, unsi
 		rc = 0;
 	}
 	close(fd);
-	bytes_free(&out);
 	if (rc == 0)
 		*ret_answer = a;
 	else
 		answer_free(&a);
 	return rc;
+}
+
+static int call(const char *socket, const char *method, struct param param, unsigned timeout_s,
+		struct answer *ret_answer)
+{
+	struct bytes out = { 0 };
+	int rc;
+
+	put_call(&out, method, &param);
+	rc = exchange(socket, method, &out, timeout_s, ret_answer);
+	bytes_free(&out);
+	return rc;
+}
+
+static const msgpack_object *result_of(const struct answer *a)
+{
+	return &a->reply.data.via.array.ptr[3];
 }
 
 /* A number of a result that is a map. */
@@ -392,7 +413,7 @@ static int call_number(const char *socket, const char *method, struct param para
 
 	if (rc != 0)
 		return rc;
-	field = find(&a.reply.data.via.array.ptr[3], key);
+	field = find(result_of(&a), key);
 	if (field != NULL && field->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
 		*ret_number = (double)field->via.u64;
 	} else if (field != NULL && field->type == MSGPACK_OBJECT_FLOAT64) {
@@ -455,5 +476,49 @@ int diana_rebuild(const char *socket, unsigned timeout_s)
 
 	if (rc == 0)
 		answer_free(&a);
+	return rc;
+}
+
+int diana_verify(const char *socket, unsigned timeout_s, uint64_t *ret_checked)
+{
+	const msgpack_object *ok, *checked;
+	struct answer a;
+	int rc = call(socket, "log.verify", (struct param){ 0 }, timeout_s, &a);
+
+	if (rc != 0)
+		return rc;
+	ok = find(result_of(&a), "ok");
+	checked = find(result_of(&a), "checked");
+	if (ok == NULL || ok->type != MSGPACK_OBJECT_BOOLEAN || !ok->via.boolean || checked == NULL ||
+	    checked->type != MSGPACK_OBJECT_POSITIVE_INTEGER) {
+		complain("dianad: log.verify finds the log damaged");
+		rc = -1;
+	} else {
+		*ret_checked = checked->via.u64;
+	}
+	answer_free(&a);
+	return rc;
+}
+
+int diana_count_items(const char *socket, struct workload *w, enum op op, uint32_t *ret_n)
+{
+	const msgpack_object *items;
+	struct bytes out = { 0 };
+	struct answer a;
+	int rc;
+
+	diana_encode(w, op, 0, &out);
+	rc = exchange(socket, "a list", &out, 30, &a);
+	bytes_free(&out);
+	if (rc != 0)
+		return rc;
+	items = find(result_of(&a), "items");
+	if (items != NULL && items->type == MSGPACK_OBJECT_ARRAY) {
+		*ret_n = items->via.array.size;
+	} else {
+		complain("dianad: what should be a list has no items");
+		rc = -1;
+	}
+	answer_free(&a);
 	return rc;
 }

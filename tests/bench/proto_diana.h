@@ -19,5 +19,9 @@ int diana_balance(const char *socket, uint32_t user, int64_t *ret_balance);
 int diana_credited(const char *socket, int64_t *ret_sum);
 /* Returns when every projection has been rebuilt, or after timeout_s. */
 int diana_rebuild(const char *socket, unsigned timeout_s);
+/* Of the whole log, which must be sound. */
+int diana_verify(const char *socket, unsigned timeout_s, uint64_t *ret_checked);
+/* Of the list that the op's request is answered with. */
+int diana_count_items(const char *socket, struct workload *w, enum op op, uint32_t *ret_n);
 
 #endif

@@ -83,7 +83,7 @@ static void redis_encode(struct workload *w, enum op op, uint32_t slot, struct b
 		w->credited += points;
 		break;
 	case OP_AWARD:
-		user = workload_pick_user(w);
+		user = workload_pick_awarded(w);
 		put_award(out, user, workload_pick_amount(w));
 		break;
 	case OP_BALANCE:
@@ -94,6 +94,9 @@ static void redis_encode(struct workload *w, enum op op, uint32_t slot, struct b
 		break;
 	case OP_PREPARE:
 	case OP_MIX:
+	case OP_HISTORY:
+	case OP_TRAIL:
+	case OP_PROVE:
 		abort(); /* dianad alone */
 	}
 }
