@@ -157,7 +157,18 @@ $(BUILD)/dianactl: $(call objects,$(DIANACTL_SRC)) $(LIB)
 wraps = $$(nm --defined-only $1 2>/dev/null | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
 $(call programs,$(TEST_SRC)): %: %.o $(TEST_LIB) $(LIB)
-	$(call quiet,LINK) $(link) $(call wraps,$< $(TEST_LIB)) $^ $(TEST_LIBS) $(LIBS)
+	$(call quiet,LINK) $(link) $(call wraps,$< $(TEST_LIB)) $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(LIBS)
+
+# This test has a schema of its own: the daemon's and an event that has changed. What expands the schema is compiled
+# again with it, and stands in front of the library.
+EVOLVED_SRC := core/records.c core/decide.c daemon/event_log.c
+EVOLVED := $(patsubst %.c,$(BUILD)/evolved/%.o,$(EVOLVED_SRC))
+EVOLVED_FLAGS := -DSCHEMA_ALSO='"tests/schema/evolution.def"'
+$(BUILD)/tests/test_event_evolution: $(EVOLVED)
+$(BUILD)/tests/test_event_evolution.o $(BUILD)/tests/test_event_evolution.tidy: EXTRA = $(EVOLVED_FLAGS)
+$(EVOLVED): $(BUILD)/evolved/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC) $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(EVOLVED_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(call programs,$(BENCH_SRC)): %: %.o $(call objects,$(BENCH_LIB_SRC)) $(TEST_LIB) $(LIB)
 	$(call quiet,LINK) $(link) $^ $(TEST_LIBS) $(BENCH_LIBS) $(LIBS)
@@ -181,7 +192,7 @@ $(BUILD)/flags $(BUILD)/sources: FORCE
 	@echo '$(SAYS)' | cmp -s - $@ || echo '$(SAYS)' > $@
 
 .PRECIOUS: $(BUILD)/%.o
--include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))
+-include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC)) $(EVOLVED:.o=.d)
 
 # ---- running ----
 

@@ -404,15 +404,38 @@ size_t event_users(enum event_type type, const void *data, int64_t *ret, size_t 
 	return n;
 }
 
-const void *event_data(enum event_type type, struct slice packed, struct arena *arena)
+static void *read_record(const struct record *r, struct slice packed, struct arena *arena)
 {
-	const struct record *r = event_defs[type].record();
 	void *data = arena_take(arena, r->size);
 	struct mp m = mp_of(packed);
 
 	if (data == NULL || !record_get(&m, r, data, arena))
 		return NULL;
 	return data;
+}
+
+const void *event_data(enum event_type type, struct slice packed, struct arena *arena)
+{
+	return read_record(event_defs[type].record(), packed, arena);
+}
+
+/* What was written under an older tag, as it would be written now. */
+static const void *old_event_data(uint8_t tag, struct slice packed, struct arena *arena)
+{
+	const struct event_old *def = event_olds;
+	const struct record *r;
+	void *old, *ret;
+
+	while (def->tag != tag)
+		def++;
+	r = event_defs[def->type].record();
+	old = read_record(def->record(), packed, arena);
+	ret = arena_take(arena, r->size);
+	if (old == NULL || ret == NULL)
+		return NULL;
+	record_defaults(r, ret);
+	def->upcast(old, ret, arena);
+	return arena->failed ? NULL : ret;
 }
 
 bool event_from_stored(struct slice bytes, struct arena *arena, struct event *ret, struct envelope *env)
@@ -434,7 +457,8 @@ bool event_from_stored(struct slice bytes, struct arena *arena, struct event *re
 			       .actor = env->actor,
 			       .method = env->method,
 			       .key = env->key,
-			       .data = event_data(type, env->data, arena) };
+			       .data = env->tag == event_defs[type].tag ? event_data(type, env->data, arena)
+									: old_event_data(env->tag, env->data, arena) };
 	return ret->data != NULL;
 }
 

@@ -106,7 +106,7 @@ enum { EVENT_USERS_MAX = 16 };
 
 /* Reads the data of a stored event into a struct in the arena. NULL: malformed or of a newer version. */
 const void *event_data(enum event_type type, struct slice packed, struct arena *arena);
-/* A whole stored event; false: malformed, or of an unknown type. */
+/* A whole stored event, an older form of it as its type is now; false: malformed, or of an unknown type. */
 bool event_from_stored(struct slice bytes, struct arena *arena, struct event *ret, struct envelope *ret_env);
 
 /* ---- methods ---- */

@@ -82,6 +82,19 @@ const struct event_def event_defs[N_EVENTS] = {
 #include "core/schema/all.def"
 };
 
+#define EVENT_OLD(tag, old, rec, doc)                                                                                  \
+	static void run_upcast_##old(const void *from, void *ret, struct arena *arena)                                 \
+	{                                                                                                              \
+		upcast_##old(from, ret, arena);                                                                        \
+	}
+#include "core/schema/all.def"
+
+const struct event_old event_olds[] = {
+#define EVENT_OLD(tag, old, rec, doc) { tag, record_##old, EV_##rec, run_upcast_##old, doc },
+#include "core/schema/all.def"
+	{ .tag = 0 },
+};
+
 /* A tag that two events claim is a duplicate case here, which the compiler refuses. */
 enum event_type event_by_tag(uint8_t tag)
 {
@@ -90,6 +103,7 @@ enum event_type event_by_tag(uint8_t tag)
 	case tag:                                                                                                      \
 		return EV_##rec;
 #define EVENT2(tag, rec, wire, stream, path, path2, doc) EVENT(tag, rec, wire, stream, path, doc)
+#define EVENT_OLD(tag, old, rec, doc) EVENT(tag, rec, , , , doc)
 #include "core/schema/all.def"
 	default:
 		return N_EVENTS;
@@ -104,6 +118,16 @@ enum event_type event_by_name(struct slice name)
 	return N_EVENTS;
 }
 
+void event_add_tags(enum event_type type, uint64_t ret_bits[4])
+{
+	uint8_t tag = event_defs[type].tag;
+
+	ret_bits[tag >> 6] |= UINT64_C(1) << (tag & 63);
+	for (const struct event_old *old = event_olds; old->tag != 0; old++)
+		if (old->type == type)
+			ret_bits[old->tag >> 6] |= UINT64_C(1) << (old->tag & 63);
+}
+
 bool event_tags(struct slice pattern, uint64_t ret_bits[4])
 {
 	bool any = false;
@@ -112,11 +136,10 @@ bool event_tags(struct slice pattern, uint64_t ret_bits[4])
 
 	for (int i = 0; i < N_EVENTS; i++) {
 		struct slice name = slice_str(event_defs[i].name);
-		uint8_t tag = event_defs[i].tag;
 
 		if (wild ? !slice_starts(name, prefix) : !slice_eq(name, pattern))
 			continue;
-		ret_bits[tag >> 6] |= UINT64_C(1) << (tag & 63);
+		event_add_tags((enum event_type)i, ret_bits);
 		any = true;
 	}
 	return any;

@@ -100,7 +100,7 @@ enum event_type {
 	N_EVENTS
 };
 struct event_def {
-	uint8_t tag;
+	uint8_t tag; /* that it is written with */
 	const char *name;
 	const struct record *(*record)(void);
 	enum stream_id stream;
@@ -109,7 +109,29 @@ struct event_def {
 	const char *doc;
 };
 extern const struct event_def event_defs[N_EVENTS];
-/* N_EVENTS: no such tag / name. */
+/*
+ * What is in the log from before an event got the record that it has: EVENT_OLD(tag, old record, record, "doc"). Under
+ * that tag stands the old record, which is converted as it is read, by
+ *
+ *   void upcast_<old>(const struct <old> *old, struct <record> *ret, struct arena *arena);
+ *
+ * in core/upcasts.c. ret comes with its defaults; texts may be lent from old. It is total and pure, like a fold: what
+ * it makes of an event is what every fold, query and reader sees, now and at each rebuild.
+ */
+struct event_old {
+	uint8_t tag; /* 0: behind the last one */
+	const struct record *(*record)(void);
+	enum event_type type; /* that it is read as */
+	void (*upcast)(const void *old, void *ret, struct arena *arena);
+	const char *doc;
+};
+extern const struct event_old event_olds[];
+#define EVENT_OLD(tag, old, rec, doc) void upcast_##old(const struct old *old, struct rec *ret, struct arena *arena);
+#include "core/schema/all.def"
+
+/* The tags that events of this type stand under in the log: its own, and older ones. */
+void event_add_tags(enum event_type type, uint64_t ret_bits[4]);
+/* N_EVENTS: no such tag / name. The type of an older tag is the one that it is read as. */
 enum event_type event_by_tag(uint8_t tag);
 enum event_type event_by_name(struct slice name);
 /* Tags of "point.credited" or "point.*"; false: none. */

@@ -285,6 +285,16 @@ static void print_event_fields(FILE *f, const struct record *r)
 	}
 }
 
+/* What the log of an older version holds. */
+static void print_old_events(FILE *f)
+{
+	for (const struct event_old *old = event_olds; old->tag != 0; old++) {
+		fprintf(f, "| %u | `%s`, written no more: %s | | ", old->tag, event_defs[old->type].name, old->doc);
+		print_event_fields(f, old->record());
+		fputs("|\n", f);
+	}
+}
+
 static void print_events(FILE *f)
 {
 	fputs("## Events\n\n| Tag | Type | Stream | Data |\n|---|---|---|---|\n", f);
@@ -297,6 +307,7 @@ static void print_events(FILE *f)
 		print_event_fields(f, def->record());
 		fputs("|\n", f);
 	}
+	print_old_events(f);
 	fputs("\n", f);
 }
 

@@ -172,11 +172,8 @@ static void transaction_tags(uint64_t tags[4])
 	static const enum event_type types[] = { EV_point_credited, EV_point_debited, EV_point_captured };
 
 	memset(tags, 0, 4 * sizeof(tags[0]));
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		uint8_t tag = event_defs[types[i]].tag;
-
-		tags[tag >> 6] |= UINT64_C(1) << (tag & 63);
-	}
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		event_add_tags(types[i], tags);
 }
 
 int query_transaction_get(struct query *q, const struct transaction_get *p)

@@ -49,6 +49,9 @@
 #ifndef EVENT
 #define EVENT(tag, rec, wire, stream, path, doc)
 #endif
+#ifndef EVENT_OLD
+#define EVENT_OLD(tag, old, rec, doc)
+#endif
 #ifndef COMMAND
 #define COMMAND(name, wire, kind, result, stream, path, errors, events, doc)
 #endif
@@ -107,6 +110,7 @@
 #undef COMMAND2
 #undef SETTING_TEXTS
 #undef EVENT
+#undef EVENT_OLD
 #undef COMMAND
 #undef COMMAND_NEW
 #undef COMMAND_VIA
