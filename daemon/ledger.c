@@ -22,6 +22,7 @@ enum {
 	TIMERS_PER_TURN = 100,
 	CHECKPOINT_EVERY_MS = 30000,
 	RETRY_MS = 1000,
+	READERS_EVERY_MS = 60000,
 	DIGEST = 32,
 };
 
@@ -85,6 +86,7 @@ struct ledger {
 	int64_t last_checkpoint_ms;
 	int64_t retry_at_ms; /* when a failed one is tried again, 0: it did not fail */
 	enum err_code retry_why;
+	int64_t readers_at; /* when dead readers were last looked for */
 	/* timers */
 	bool timers_stale;
 	bool has_due;
@@ -826,8 +828,23 @@ void ledger_resume_checkpoints(struct ledger *l)
 
 /* ---- the turn ---- */
 
+/* By the clock on the wall: set back, it is looked at once more, which does no harm. */
+static void drop_dead_readers(struct ledger *l)
+{
+	int64_t now = clock_ms();
+	unsigned n;
+
+	if (now >= l->readers_at && now - l->readers_at < READERS_EVERY_MS)
+		return;
+	l->readers_at = now;
+	n = log_drop_dead_readers(l->log);
+	if (n > 0)
+		diag_info("%u of the log's readers had been killed; their places are free again", n);
+}
+
 void ledger_turn(struct ledger *l, bool alone)
 {
+	drop_dead_readers(l);
 	if (!log_failed(l->log))
 		fire_timers(l);
 	if (l->frozen && l->rooted && !l->applying && monotonic_ms() >= l->retry_at_ms)
@@ -983,9 +1000,26 @@ static int make_dir(const char *dir, struct err *err)
 	return 0;
 }
 
-static int open_log(struct ledger *l, const struct ledger_options *o, struct err *err)
+/* Who is told how far the opening is. */
+struct opening {
+	bool (*progress)(void *arg, uint64_t seq, uint64_t to);
+	void *arg;
+};
+
+static bool on_hashing(void *arg, uint64_t done, uint64_t of)
 {
-	struct log_options lo = { .reserve = o->log_reserve };
+	const struct opening *o = arg;
+
+	if (done == 0)
+		diag_info("the log is of an older version: making the hashes that proofs need from its %" PRIu64
+			  " events, once",
+			  of);
+	return o->progress == NULL || o->progress(o->arg, done, of);
+}
+
+static int open_log(struct ledger *l, const struct ledger_options *o, struct opening *opening, struct err *err)
+{
+	struct log_options lo = { .reserve = o->log_reserve, .hashing = on_hashing, .arg = opening };
 	char path[4096];
 	int rc;
 
@@ -1056,6 +1090,7 @@ static int install_defaults(struct ledger *l, struct err *err)
 int ledger_open(const struct ledger_options *o, struct event_base *base, const struct ledger_ops *ops,
 		bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct ledger **ret, struct err *err)
 {
+	struct opening opening = { progress, arg };
 	struct ledger *l = calloc(1, sizeof(*l));
 	int rc;
 
@@ -1070,7 +1105,7 @@ int ledger_open(const struct ledger_options *o, struct event_base *base, const s
 	l->checkpoint = (struct checkpoint_job){ .job = { run_checkpoint, done_checkpoint, NULL }, .ledger = l };
 	rc = make_dir(o->data, err);
 	if (rc == 0)
-		rc = open_log(l, o, err);
+		rc = open_log(l, o, &opening, err);
 	if (rc == 0)
 		rc = open_views(l, o, progress, arg, err);
 	if (rc == 0)

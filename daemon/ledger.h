@@ -37,7 +37,8 @@ struct ledger_ops {
 
 /*
  * Opens log and views, folds what the views lack, starts the threads.
- * progress may be NULL; told now and then while folding; false stops (E_UNAVAILABLE).
+ * progress may be NULL; told now and then while folding, and before that while hashing a log that lacks subtree hashes;
+ * false stops (E_UNAVAILABLE).
  */
 int ledger_open(const struct ledger_options *o, struct event_base *base, const struct ledger_ops *ops,
 		bool (*progress)(void *arg, uint64_t seq, uint64_t to), void *arg, struct ledger **ret,

@@ -673,8 +673,7 @@ static bool progress(void *arg, uint64_t seq, uint64_t to)
 	event_base_loop(srv->base, EVLOOP_NONBLOCK); /* signals */
 	if (monotonic_ms() - last_ms > 2000) {
 		last_ms = monotonic_ms();
-		diag_info("folding: event %" PRIu64 " of %" PRIu64 " (%.0f %%)", seq, to,
-			  100.0 * (double)seq / (double)to);
+		diag_info("at event %" PRIu64 " of %" PRIu64 " (%.0f %%)", seq, to, 100.0 * (double)seq / (double)to);
 	}
 	return !srv->stop;
 }

@@ -161,7 +161,7 @@ static int check_tail(struct log *log, MDB_txn *txn, struct err *err)
 	return rc;
 }
 
-static int load(struct log *log, struct err *err)
+static int load(struct log *log, const struct log_options *o, struct err *err)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(log->env, NULL, 0, &txn);
@@ -176,17 +176,17 @@ static int load(struct log *log, struct err *err)
 		return rc;
 	}
 	rc = mdb_txn_commit(txn);
-	return rc == 0 ? nodes_catch_up(log, err) : err_mdb(err, rc, "commit");
+	return rc == 0 ? nodes_catch_up(log, o, err) : err_mdb(err, rc, "commit");
 }
 
-static int open_all(struct log *log, size_t map_max, struct err *err)
+static int open_all(struct log *log, const struct log_options *o, struct err *err)
 {
 	int rc;
 
 	if ((rc = lock_dir(log->dir, &log->lock_fd, err)) != 0)
 		return rc;
-	if ((rc = env_open(log->dir, map_max, &log->env, err)) == 0)
-		rc = load(log, err);
+	if ((rc = env_open(log->dir, o->map_max ? o->map_max : map_default, &log->env, err)) == 0)
+		rc = load(log, o, err);
 	if (rc == E_INTERNAL)
 		err_wrap(err, "the log in %s is damaged or not one (restore it from a backup)", log->dir);
 	return rc;
@@ -223,7 +223,7 @@ int log_open(const char *dir, const struct log_options *options, struct log **re
 
 	if (log == NULL)
 		return err_set(err, E_UNAVAILABLE, "out of memory");
-	rc = open_all(log, o->map_max ? o->map_max : map_default, err);
+	rc = open_all(log, o, err);
 	if (rc != 0) {
 		log_close(log);
 		return rc;
@@ -284,6 +284,13 @@ void log_close(struct log *log)
 		block_free(&log->memory[i]);
 	free(log->dir);
 	free(log);
+}
+
+unsigned log_drop_dead_readers(struct log *log)
+{
+	int dead = 0;
+
+	return mdb_reader_check(log->env, &dead) == 0 && dead > 0 ? (unsigned)dead : 0;
 }
 
 /* ---- where it stands ---- */

@@ -33,6 +33,10 @@ struct log_options {
 	size_t map_max;   /* address space for the map, 0: 1 TiB; the file cannot outgrow it. Takes no memory
 			   * and no disk; less is taken when the system refuses (RLIMIT_AS, sanitizers) */
 	size_t reserve;   /* bytes of disk that stay free, 0: 64 MiB; below it log_space() says so */
+	/* Told, first with 0 done and then about every 100 000 events, while the subtree hashes that an older version
+	 * did not keep are made from all events; false stops the opening (E_UNAVAILABLE). NULL: nobody. */
+	bool (*hashing)(void *arg, uint64_t done, uint64_t of);
+	void *arg;
 };
 
 /* dir exists. One process at a time, and once in it: E_UNAVAILABLE when somebody holds it. E_INTERNAL: not
@@ -48,6 +52,9 @@ uint64_t log_head(const struct log *log);    /* seq of the last event appended, 
 uint64_t log_durable(const struct log *log); /* seq of the last durable event */
 int64_t log_last_at(const struct log *log);  /* `at` of the last event appended, 0: none */
 bool log_failed(const struct log *log);
+/* A reader that was killed in another process keeps its place in LMDB's table of readers, and the pages that it read
+ * from being used again: gives back both. Some microseconds; returns how many there were. */
+unsigned log_drop_dead_readers(struct log *log);
 /* E_STORAGE_FULL when disk or map, less what waits in memory, have less than the reserve left; else 0. Looked
  * up anew after each block and each second (now_ms is any monotone clock): a second of writing may take more
  * than the reserve. */

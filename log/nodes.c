@@ -49,6 +49,8 @@ int nodes_get(MDB_txn *txn, MDB_dbi dbi, unsigned level, uint64_t index, uint8_t
 
 /* ---- catching up ---- */
 
+enum { TELL_EVERY = 100000 };
+
 static int put_event(struct log *log, MDB_txn *txn, struct merkle *tree, struct slice bytes, struct err *err)
 {
 	uint8_t full[MERKLE_STEPS][MERKLE_HASH];
@@ -80,9 +82,17 @@ static int put_block(struct log *log, MDB_txn *txn, const struct block_view *b, 
 	return rc;
 }
 
-static int put_all(struct log *log, MDB_txn *txn, struct block_group *g, struct err *err)
+static int tell(const struct log_options *o, uint64_t done, uint64_t of, struct err *err)
+{
+	if (o->hashing == NULL || o->hashing(o->arg, done, of))
+		return 0;
+	return err_set(err, E_UNAVAILABLE, "stopped while the hashes of the log were made");
+}
+
+static int put_all(struct log *log, MDB_txn *txn, const struct log_options *o, struct block_group *g, struct err *err)
 {
 	struct merkle tree = { 0 };
+	uint64_t told = 0;
 	struct block_view b;
 	MDB_cursor *cursor;
 	int rc = mdb_drop(txn, log->nodes, 0);
@@ -91,27 +101,30 @@ static int put_all(struct log *log, MDB_txn *txn, struct block_group *g, struct 
 		rc = mdb_cursor_open(txn, log->blocks, &cursor);
 	if (rc != 0)
 		return err_mdb(err, rc, "hashes of the log");
+	rc = tell(o, 0, log->durable.size, err);
 	while (rc == 0 && tree.size < log->durable.size) {
 		rc = block_find(cursor, tree.size + 1, &b, err);
 		if (rc == 0 && b.head.first != tree.size + 1)
 			rc = err_set(err, E_INTERNAL, "blocks overlap");
 		if (rc == 0)
 			rc = put_block(log, txn, &b, g, &tree, err);
+		if (rc == 0 && tree.size - told >= TELL_EVERY)
+			rc = tell(o, told = tree.size, log->durable.size, err);
 	}
 	mdb_cursor_close(cursor);
 	return rc;
 }
 
-static int fill(struct log *log, MDB_txn *txn, struct err *err)
+static int fill(struct log *log, MDB_txn *txn, const struct log_options *o, struct err *err)
 {
 	struct block_group *g = malloc(sizeof(*g));
-	int rc = g == NULL ? err_set(err, E_UNAVAILABLE, "out of memory") : put_all(log, txn, g, err);
+	int rc = g == NULL ? err_set(err, E_UNAVAILABLE, "out of memory") : put_all(log, txn, o, g, err);
 
 	free(g);
 	return rc;
 }
 
-int nodes_catch_up(struct log *log, struct err *err)
+int nodes_catch_up(struct log *log, const struct log_options *o, struct err *err)
 {
 	MDB_txn *txn;
 	MDB_stat st;
@@ -123,7 +136,7 @@ int nodes_catch_up(struct log *log, struct err *err)
 		mdb_txn_abort(txn);
 		return 0;
 	}
-	rc = fill(log, txn, err);
+	rc = fill(log, txn, o, err);
 	if (rc != 0) {
 		mdb_txn_abort(txn);
 		return rc == E_INTERNAL ? 0 : rc;

@@ -21,8 +21,8 @@ int nodes_get(MDB_txn *txn, MDB_dbi dbi, unsigned level, uint64_t index, uint8_t
 
 /*
  * Fills the table of a log that was written without it, by hashing all events. A log that is damaged further back
- * keeps the table that it has: proofs then hash the events themselves and name the damage.
+ * keeps the table that it has: proofs then hash the events themselves and name the damage. Tells o->hashing.
  */
-int nodes_catch_up(struct log *log, struct err *err);
+int nodes_catch_up(struct log *log, const struct log_options *o, struct err *err);
 
 #endif

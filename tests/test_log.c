@@ -1448,6 +1448,83 @@ static void a_log_without_stored_hashes_gets_them(void **state)
 	assert_sound(w, 1100);
 }
 
+struct told {
+	unsigned times;
+	uint64_t done, of; /* at first */
+	bool goes_on;
+};
+
+static bool on_hashing(void *arg, uint64_t done, uint64_t of)
+{
+	struct told *told = arg;
+
+	if (told->times++ == 0) {
+		told->done = done;
+		told->of = of;
+	}
+	return told->goes_on;
+}
+
+static void whoever_opens_a_log_without_stored_hashes_is_told_and_may_stop(void **state)
+{
+	struct world *w = *state;
+	struct told told = { 0 };
+	struct log_options watched = options;
+	struct log *log;
+
+	watched.hashing = on_hashing;
+	watched.arg = &told;
+	given_events(w, 1100);
+	count_nodes(w, true);
+
+	assert_int_equal(log_open(w->dir, &watched, &log, &w->err), E_UNAVAILABLE);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.done, 0);
+	assert_int_equal(told.of, 1100);
+
+	told.goes_on = true;
+	assert_int_equal(log_open(w->dir, &watched, &log, &w->err), 0);
+	assert_int_equal(told.times, 2);
+	log_close(log);
+	assert_int_equal(log_open(w->dir, &watched, &log, &w->err), 0);
+	assert_int_equal(told.times, 2);
+	log_close(log);
+	assert_int_equal(count_nodes(w, false), 4);
+	open_log(w);
+}
+
+/* In a process of its own, as an auditor is; ended like one who is killed. */
+static void die_while_reading(const struct world *w)
+{
+	struct log_reader *r;
+	struct log *log;
+	struct err err;
+
+	if (log_open_readonly(w->dir, &log, &err) != 0 || log_reader_open(log, LOG_DURABLE_ONLY, &r, &err) != 0 ||
+	    log_reader_refresh(r, &err) != 0)
+		_exit(1);
+	_exit(0);
+}
+
+static void readers_that_died_give_back_their_places(void **state)
+{
+	struct world *w = *state;
+	int status;
+	pid_t pid;
+
+	given_events(w, 10);
+	assert_int_equal(log_drop_dead_readers(w->log), 0);
+	pid = fork();
+	if (pid == 0)
+		die_while_reading(w);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+
+	assert_int_equal(log_drop_dead_readers(w->log), 1);
+	assert_int_equal(log_drop_dead_readers(w->log), 0);
+	assert_sound(w, 10);
+}
+
 static void a_log_without_stored_hashes_is_proved_from_its_events(void **state)
 {
 	struct world *w = *state;
@@ -1671,6 +1748,8 @@ int main(void)
 		TEST(a_proof_of_a_long_log_looks_at_little),
 		TEST(stored_hashes_cost_a_row_in_256_events),
 		TEST(a_log_without_stored_hashes_gets_them),
+		TEST(whoever_opens_a_log_without_stored_hashes_is_told_and_may_stop),
+		TEST(readers_that_died_give_back_their_places),
 		TEST(a_log_without_stored_hashes_is_proved_from_its_events),
 		TEST(a_stored_hash_that_is_wrong_proves_nothing),
 		TEST(a_log_opened_for_reading_is_left_as_it_is),

@@ -1,4 +1,4 @@
-"""Changing a stored log as one could who has its files: LMDB and the format (docs/log-format.md), and none of our code.
+"""Looking into and changing a stored log as one could who has its files: LMDB and the format (docs/log-format.md), and none of our code.
 
 The log must not be open. Tables are read and written whole, which is enough for the logs of tests.
 """
@@ -10,6 +10,7 @@ import os
 import struct
 
 NEXT = 8  # MDB_NEXT
+RDONLY = 0x20000  # MDB_RDONLY
 HEAD, ENTRY = 120, 16
 
 
@@ -65,6 +66,17 @@ def tables(data, *names):
             must(lmdb.mdb_put(txn, dbi, ref(Val.of(key)), ref(Val.of(table[key])), 0))
     must(lmdb.mdb_txn_commit(txn))
     lmdb.mdb_env_close(env)
+
+
+def reader_pids(data):
+    """Processes with a place in the log's table of readers; the daemon may run."""
+    env, lines = ctypes.c_void_p(), []
+    take = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda line, _: lines.append(line) or 0)
+    must(lmdb.mdb_env_create(ref(env)))
+    must(lmdb.mdb_env_open(env, os.path.join(data, "log").encode(), RDONLY, 0o600))
+    lmdb.mdb_reader_list(env, take, None)
+    lmdb.mdb_env_close(env)
+    return [int(line.split()[0]) for line in b"".join(lines).splitlines()[1:]]
 
 
 def checksum(data):

@@ -11,7 +11,8 @@ import tempfile
 import time
 import unittest
 
-from lib import DIANACTL, TIMEOUT, TOP, LedgerTest, ms_at, wait_until
+import tamper
+from lib import DIANACTL, SLOWNESS, TIMEOUT, TOP, LedgerTest, ms_at, wait_until
 
 sys.path.insert(0, os.path.join(TOP, "tests", "conformance"))
 
@@ -95,6 +96,31 @@ class ReplayTest(LedgerTest):
         self.assertEqual(status, DONE, err)
         return json.loads(out)
 
+    def held_up(self, *arguments):
+        """A replay that has opened its cache, and waits for somebody to read its stderr before it folds; and that."""
+        reading, writing = os.pipe()
+        said = open(reading, encoding="ascii")
+        self.addCleanup(said.close)
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"\n" * 4096)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"\n")
+        os.set_blocking(writing, True)
+        opened = self.last_opened()
+        p = subprocess.Popen(self.command(*arguments), stderr=writing, stdout=subprocess.PIPE, text=True)
+        os.close(writing)
+        self.addCleanup(p.communicate)
+        self.addCleanup(p.kill)
+        wait_until(lambda: p.poll() is not None or self.last_opened() != opened, "the cache to be opened")
+        return p, said
+
+    def last_opened(self):
+        """LMDB keeps its readers and writers in this file, and truncates it when the first one comes."""
+        return os.stat(os.path.join(self.cache, "views", "lock.mdb")).st_mtime_ns
+
 
 class Replay(ReplayTest):
     @classmethod
@@ -167,31 +193,6 @@ class Replay(ReplayTest):
             self.assertEqual(json.loads(out)["folded"], folded)
             self.assertIn(said, err)
             self.assertEqual(err == "", said == "")
-
-    def held_up(self, *arguments):
-        """A replay that has opened its cache, and waits for somebody to read its stderr before it folds; and that."""
-        reading, writing = os.pipe()
-        said = open(reading, encoding="ascii")
-        self.addCleanup(said.close)
-        os.set_blocking(writing, False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                os.write(writing, b"\n" * 4096)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                os.write(writing, b"\n")
-        os.set_blocking(writing, True)
-        opened = self.last_opened()
-        p = subprocess.Popen(self.command(*arguments), stderr=writing, stdout=subprocess.PIPE, text=True)
-        os.close(writing)
-        self.addCleanup(p.communicate)
-        self.addCleanup(p.kill)
-        wait_until(lambda: p.poll() is not None or self.last_opened() != opened, "the cache to be opened")
-        return p, said
-
-    def last_opened(self):
-        """LMDB keeps its readers and writers in this file, and truncates it when the first one comes."""
-        return os.stat(os.path.join(self.cache, "views", "lock.mdb")).st_mtime_ns
 
     def test_stopped_and_resumed(self):
         # given a cache of an early moment, and a replay from there that begins to fold
@@ -302,6 +303,48 @@ class Replay(ReplayTest):
         disk.clear()
         status, _, err = self.replay(self.data, "--to-seq", self.head, cache=cache)
         self.assertEqual(status, DONE, err)
+
+
+class Killed(ReplayTest):
+    def test_a_reader_that_is_killed_gives_back_its_place_in_the_log(self):
+        # given a reader of a running daemon's log
+        clock = self.new_clock("2030-01-06 12:00:00")
+        daemon = self.start_daemon(clock=clock)
+        self.assertEqual(self.replay(daemon.data, "--to-seq", 1)[0], DONE)
+        with daemon.client() as c:
+            head = c.call("point.award", user_id=1, amount=1)["seq"]
+        p, _ = self.held_up(daemon.data, "--to-seq", head)
+        self.assertIn(p.pid, tamper.reader_pids(daemon.data))
+        # when it is killed, then its place stays taken, and what it read is kept from being used again
+        p.kill()
+        p.wait(TIMEOUT)
+        self.assertIn(p.pid, tamper.reader_pids(daemon.data))
+        # until the daemon looks, as it does each minute
+        clock.set("2030-01-06 12:01:01")
+        daemon.wait_said("^.*1 of the log's readers had been killed")
+        self.assertNotIn(p.pid, tamper.reader_pids(daemon.data))
+
+    def test_at_any_moment_and_goes_on(self):
+        # given a ledger, and what it answers
+        daemon = self.start_daemon()
+        with daemon.client() as c:
+            c.pipeline([("point.award", {"user_id": i + 1, "amount": i % 7 + 1}) for i in range(20000)])
+            head = c.call("server.health")["durable_seq"]
+            board = c.call("point.leaderboard", limit=100)
+        # when its replay is killed again and again, each time somewhat later
+        kills = 0
+        for turn in range(1, 1000):
+            p = subprocess.Popen(self.command(daemon.data, "--to-seq", head), stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.assertEqual(p.wait(turn * 0.03 * SLOWNESS), DONE)
+                break
+            p.kill()
+            p.wait(TIMEOUT)
+            kills += 1
+        # then it has come to its end, and answers right
+        self.assertGreater(kills, 1)
+        self.assertEqual(self.answer(daemon.data, "--to-seq", head, "call", "point.leaderboard", "limit=100"), board)
 
 
 class Then(ReplayTest):
