@@ -130,53 +130,61 @@ static void approval_admits(struct decision *d, const struct event *ev)
 	ensure_user(d, p->user_id);
 }
 
-/* By rule number. R16 needs no row: the events of VIP carry the role that follows. */
+/*
+ * By rule number. R16 needs no row: the events of VIP carry the role that follows. Rules that move points say why they
+ * do, for people who ask what became of theirs; no event has two of these.
+ */
 static const struct {
 	enum event_type after;
 	void (*then)(struct decision *, const struct event *);
+	const char *moves_points;
 } reactions[] = {
-	{ EV_point_credited, level_rises },                        /* R1 */
-	{ EV_point_credited, balance_rose },                       /* R2 */
-	{ EV_user_level_changed, level_rose },                     /* R2 */
-	{ EV_user_activity_recorded, messages_rose },              /* R2 */
-	{ EV_user_activity_recorded, days_active_rose },           /* R2 */
-	{ EV_channel_reacted, days_active_rose },                  /* R2 */
-	{ EV_user_checked_in, streak_rose },                       /* R2 */
-	{ EV_user_checked_in, days_active_rose },                  /* R2 */
-	{ EV_user_gift_claimed, days_active_rose },                /* R2 */
-	{ EV_narrative_choice_made, days_active_rose },            /* R2 */
-	{ EV_auction_bid_placed, days_active_rose },               /* R2 */
-	{ EV_game_played, days_active_rose },                      /* R2 */
-	{ EV_user_vip_granted, vip_grants_rose },                  /* R2 */
-	{ EV_user_stats_adjusted, stats_rose },                    /* R2 */
-	{ EV_mission_completed, missions_rose },                   /* R2 */
-	{ EV_config_token_used, invites_rose },                    /* R2 */
-	{ EV_achievement_badge_awarded, badge_grants_vip },        /* R3 */
-	{ EV_achievement_badge_revoked, badge_takes_vip },         /* R4 */
-	{ EV_user_activity_recorded, activity_pays },              /* R5 */
-	{ EV_channel_reacted, reaction_pays },                     /* R5 */
-	{ EV_user_checked_in, checkin_pays },                      /* R5 */
-	{ EV_user_gift_claimed, gift_pays },                       /* R5 */
-	{ EV_user_activity_recorded, activity_advances_missions }, /* R5 */
-	{ EV_channel_reacted, reaction_advances_missions },        /* R5 */
-	{ EV_user_checked_in, checkin_advances_missions },         /* R5 */
-	{ EV_user_activity_recorded, challenges_count_message },   /* R5 */
-	{ EV_channel_reacted, challenges_count_reaction },         /* R5 */
-	{ EV_user_checked_in, challenges_count_checkin },          /* R5 */
-	{ EV_narrative_fragment_completed, fragment_advances },    /* R6 */
-	{ EV_narrative_lore_unlocked, lore_advances },             /* R6 */
-	{ EV_mission_completed, completion_advances_missions },    /* R6 */
-	{ EV_mission_completed, completion_pays },                 /* R7 */
-	{ EV_narrative_fragment_visited, visit_rewards },          /* R8 */
-	{ EV_narrative_fragment_completed, completion_rewards },   /* R8 */
-	{ EV_game_challenge_completed, challenge_pays },           /* R9 */
-	{ EV_game_attempt_finished, attempt_rewards },             /* R10 */
-	{ EV_config_token_used, token_gives },                     /* R11 */
-	{ EV_auction_bid_placed, bid_moves_hold },                 /* R12 */
-	{ EV_auction_ended, auction_end_captures },                /* R13 */
-	{ EV_auction_cancelled, cancellation_releases },           /* R14 */
-	{ EV_auction_bid_retracted, retraction_moves_hold },       /* R14 */
-	{ EV_channel_request_approved, approval_admits },          /* R15 */
+	{ EV_point_credited, level_rises, NULL },                                         /* R1 */
+	{ EV_point_credited, balance_rose, NULL },                                        /* R2 */
+	{ EV_user_level_changed, level_rose, NULL },                                      /* R2 */
+	{ EV_user_activity_recorded, messages_rose, NULL },                               /* R2 */
+	{ EV_user_activity_recorded, days_active_rose, NULL },                            /* R2 */
+	{ EV_channel_reacted, days_active_rose, NULL },                                   /* R2 */
+	{ EV_user_checked_in, streak_rose, NULL },                                        /* R2 */
+	{ EV_user_checked_in, days_active_rose, NULL },                                   /* R2 */
+	{ EV_user_gift_claimed, days_active_rose, NULL },                                 /* R2 */
+	{ EV_narrative_choice_made, days_active_rose, NULL },                             /* R2 */
+	{ EV_auction_bid_placed, days_active_rose, NULL },                                /* R2 */
+	{ EV_game_played, days_active_rose, NULL },                                       /* R2 */
+	{ EV_user_vip_granted, vip_grants_rose, NULL },                                   /* R2 */
+	{ EV_user_stats_adjusted, stats_rose, NULL },                                     /* R2 */
+	{ EV_mission_completed, missions_rose, NULL },                                    /* R2 */
+	{ EV_config_token_used, invites_rose, NULL },                                     /* R2 */
+	{ EV_achievement_badge_awarded, badge_grants_vip, NULL },                         /* R3 */
+	{ EV_achievement_badge_revoked, badge_takes_vip, NULL },                          /* R4 */
+	{ EV_user_activity_recorded, activity_pays, "activity is paid" },                 /* R5 */
+	{ EV_channel_reacted, reaction_pays, "a reaction is paid" },                      /* R5 */
+	{ EV_user_checked_in, checkin_pays, "a check-in is paid" },                       /* R5 */
+	{ EV_user_gift_claimed, gift_pays, "the gift of the day is paid" },               /* R5 */
+	{ EV_user_activity_recorded, activity_advances_missions, NULL },                  /* R5 */
+	{ EV_channel_reacted, reaction_advances_missions, NULL },                         /* R5 */
+	{ EV_user_checked_in, checkin_advances_missions, NULL },                          /* R5 */
+	{ EV_user_activity_recorded, challenges_count_message, NULL },                    /* R5 */
+	{ EV_channel_reacted, challenges_count_reaction, NULL },                          /* R5 */
+	{ EV_user_checked_in, challenges_count_checkin, NULL },                           /* R5 */
+	{ EV_narrative_fragment_completed, fragment_advances, NULL },                     /* R6 */
+	{ EV_narrative_lore_unlocked, lore_advances, NULL },                              /* R6 */
+	{ EV_mission_completed, completion_advances_missions, NULL },                     /* R6 */
+	{ EV_mission_completed, completion_pays, "a completed mission pays its reward" }, /* R7 */
+	{ EV_narrative_fragment_visited, visit_rewards,
+	  "a fragment pays its reward once, on the first visit" }, /* R8 */
+	{ EV_narrative_fragment_completed, completion_rewards,
+	  "a fragment pays its reward once, when completed" },                                             /* R8 */
+	{ EV_game_challenge_completed, challenge_pays, "a completed challenge pays its reward" },          /* R9 */
+	{ EV_game_attempt_finished, attempt_rewards, "the first passed attempt at a trivia is rewarded" }, /* R10 */
+	{ EV_config_token_used, token_gives, NULL },                                                       /* R11 */
+	{ EV_auction_bid_placed, bid_moves_hold,
+	  "the points of the leading bid are held, those of the bid before are free again" },       /* R12 */
+	{ EV_auction_ended, auction_end_captures, "the winner pays with what was held" },           /* R13 */
+	{ EV_auction_cancelled, cancellation_releases, "a cancelled auction frees what was held" }, /* R14 */
+	{ EV_auction_bid_retracted, retraction_moves_hold,
+	  "a retracted bid frees its points, and the bid that leads again is held" }, /* R14 */
+	{ EV_channel_request_approved, approval_admits, NULL },                       /* R15 */
 };
 
 void react(struct decision *d, const struct event *ev)
@@ -184,4 +192,12 @@ void react(struct decision *d, const struct event *ev)
 	for (size_t i = 0; i < sizeof(reactions) / sizeof(reactions[0]) && !d->failed; i++)
 		if (reactions[i].after == ev->type)
 			reactions[i].then(d, ev);
+}
+
+const char *reaction_moves_points(enum event_type after)
+{
+	for (size_t i = 0; i < sizeof(reactions) / sizeof(reactions[0]); i++)
+		if (reactions[i].after == after && reactions[i].moves_points != NULL)
+			return reactions[i].moves_points;
+	return NULL;
 }

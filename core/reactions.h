@@ -8,6 +8,8 @@
  * number. A reaction that cannot apply is skipped, never an error; only a ceiling makes the decision fail.
  */
 void react(struct decision *d, const struct event *ev);
+/* Why points move after an event of this type, in the words of the rule; NULL: no rule moves any. */
+const char *reaction_moves_points(enum event_type after);
 
 /* Reactions of the aggregates, by the file they are in. */
 

@@ -147,3 +147,19 @@ msgpack_object client_object_or_nil(const msgpack_object *object)
 {
 	return object != NULL ? *object : (msgpack_object){ .type = MSGPACK_OBJECT_NIL };
 }
+
+static int append(void *data, const char *bytes, size_t n)
+{
+	struct buf *b = data;
+
+	buf_append(b, bytes, n);
+	return b->failed ? -1 : 0;
+}
+
+void client_object_put(struct buf *b, const msgpack_object *object)
+{
+	msgpack_packer packer;
+
+	msgpack_packer_init(&packer, b, append);
+	msgpack_pack_object(&packer, client_object_or_nil(object));
+}

@@ -12,6 +12,8 @@
 
 #include <msgpack.h>
 
+#include "core/buf.h"
+
 struct client_text {
 	const char *base; /* not terminated; NULL when absent */
 	size_t len;
@@ -44,5 +46,8 @@ msgpack_object client_object_of_text(const char *text);
 msgpack_object client_object_of_map(msgpack_object_kv *entries, uint32_t n);
 msgpack_object client_object_of_array(msgpack_object *items, uint32_t n);
 msgpack_object client_object_or_nil(const msgpack_object *object);
+
+/* Appends the packed object, or nil for NULL. */
+void client_object_put(struct buf *b, const msgpack_object *object);
 
 #endif

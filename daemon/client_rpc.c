@@ -260,6 +260,47 @@ static int message_unpack(struct client_message *message, size_t len, struct cli
 	return found == MSGPACK_UNPACK_SUCCESS && offset == len ? 0 : message_garbage(message, err);
 }
 
+/* In an array of one, for the object that unpacking gives stands in the message itself, which may be moved. */
+bool client_message_take(char *packed, size_t len, struct client_message *ret)
+{
+	struct client_message m = { 0 };
+	msgpack_sbuffer boxed;
+	msgpack_packer packer;
+	struct client_error err;
+
+	msgpack_sbuffer_init(&boxed);
+	msgpack_packer_init(&packer, &boxed, msgpack_sbuffer_write);
+	if (msgpack_pack_array(&packer, 1) != 0 || msgpack_sbuffer_write(&boxed, packed, len) != 0) {
+		msgpack_sbuffer_destroy(&boxed);
+		free(packed);
+		return false;
+	}
+	free(packed);
+	len = boxed.size;
+	m.bytes = msgpack_sbuffer_release(&boxed);
+	if (message_unpack(&m, len, &err) != 0)
+		return false;
+	m.result = &m.unpacked.data.via.array.ptr[0];
+	*ret = m;
+	return true;
+}
+
+bool client_message_copy(const msgpack_object *object, struct client_message *ret)
+{
+	msgpack_sbuffer packed;
+	msgpack_packer packer;
+	size_t len;
+
+	msgpack_sbuffer_init(&packed);
+	msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
+	if (msgpack_pack_object(&packer, *object) != 0) {
+		msgpack_sbuffer_destroy(&packed);
+		return false;
+	}
+	len = packed.size;
+	return client_message_take(msgpack_sbuffer_release(&packed), len, ret);
+}
+
 static enum frame_kind message_kind(const struct client_message *message)
 {
 	const msgpack_object *frame = &message->unpacked.data;

@@ -41,6 +41,11 @@ struct client_message {
 /* Frees what message owns. Harmless on one that is all zero, or cleared already. */
 void client_message_clear(struct client_message *message);
 
+/* A message that nobody sent, with `object` as its result; a copy. False: out of memory. */
+bool client_message_copy(const msgpack_object *object, struct client_message *ret);
+/* The same of packed bytes (malloc()), which it takes over in any case. False: not one value, or out of memory. */
+bool client_message_take(char *packed, size_t len, struct client_message *ret);
+
 /* CLIENT_UNREACHABLE: err says what is wrong with the socket and what to do about it. */
 int client_rpc_open(const struct client_rpc_options *options, struct client_rpc **ret_rpc, struct client_error *err);
 

@@ -1,7 +1,7 @@
 /*
  * dianactl, the tool of operators and auditors. A client like any other: it knows the daemon's wire
- * and its method names, and nothing of what is behind them; but for `audit --data` and `replay`, which
- * read a log without asking anybody.
+ * and its method names, and nothing of what is behind them; but for what takes --data, and `replay`,
+ * which read a log without asking anybody.
  */
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static const struct dianactl_command *const commands[] = {
 	&dianactl_status_command,  &dianactl_watch_command,  &dianactl_user_command,       &dianactl_auction_command,
 	&dianactl_history_command, &dianactl_top_command,    &dianactl_tail_command,       &dianactl_call_command,
 	&dianactl_methods_command, &dianactl_verify_command, &dianactl_projection_command, &dianactl_audit_command,
-	&dianactl_replay_command,
+	&dianactl_replay_command,  &dianactl_why_command,
 };
 
 static const struct dianactl_option common_options[] = {

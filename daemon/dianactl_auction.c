@@ -209,6 +209,7 @@ static void print_status(const struct dianactl *ctl, const msgpack_object *aucti
 {
 	struct client_text status = client_object_text(auction, "status");
 	uint64_t extensions = client_object_uint(auction, "extensions", 0);
+	char times[CLIENT_FORMAT_MAX];
 
 	dianactl_cells_label(stdout, "Status");
 	dianactl_cells_print(stdout, status);
@@ -218,7 +219,7 @@ static void print_status(const struct dianactl *ctl, const msgpack_object *aucti
 	else if (!client_text_is(status, "cancelled"))
 		dianactl_cells_moment(stdout, ", started ", auction, "start_at", ctl->utc);
 	if (extensions > 0)
-		printf(", extended %" PRIu64 " times", extensions);
+		printf(", extended %s", dianactl_cells_times(times, extensions));
 	putchar('\n');
 }
 

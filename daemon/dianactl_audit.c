@@ -83,8 +83,7 @@ static int print_checkpoint(struct audited *a, const struct audit_values *v)
 
 /* ---- prove ---- */
 
-/* A checkpoint, and the size in it. */
-static int take_checkpoint(struct audited *a, uint64_t size, struct buf *note, uint64_t *ret_size)
+int audit_take_checkpoint(struct audited *a, uint64_t size, struct buf *note, uint64_t *ret_size)
 {
 	struct checkpoint c;
 	struct err err;
@@ -98,21 +97,30 @@ static int take_checkpoint(struct audited *a, uint64_t size, struct buf *note, u
 	return DIANACTL_OK;
 }
 
+int audit_put_receipt(struct audited *a, uint64_t seq, uint64_t size, const struct buf *note, struct buf *out)
+{
+	struct buf event;
+	struct proof p;
+	int rc;
+
+	buf_init(&event, AUDIT_FILE_MAX);
+	rc = a->ops->event(a, seq, size, &p, &event);
+	if (rc == DIANACTL_OK)
+		receipt_put(out, seq - 1, buf_slice(&event), &p, buf_slice(note));
+	buf_free(&event);
+	return rc;
+}
+
 static int prove_event(struct audited *a, uint64_t seq, uint64_t size, struct buf *out)
 {
-	struct buf note, event;
-	struct proof p;
+	struct buf note;
 	uint64_t n = 0;
 	int rc;
 
 	buf_init(&note, AUDIT_FILE_MAX);
-	buf_init(&event, AUDIT_FILE_MAX);
-	rc = take_checkpoint(a, size, &note, &n);
+	rc = audit_take_checkpoint(a, size, &note, &n);
 	if (rc == DIANACTL_OK)
-		rc = a->ops->event(a, seq, n, &p, &event);
-	if (rc == DIANACTL_OK)
-		receipt_put(out, seq - 1, buf_slice(&event), &p, buf_slice(&note));
-	buf_free(&event);
+		rc = audit_put_receipt(a, seq, n, &note, out);
 	buf_free(&note);
 	return rc;
 }
@@ -125,7 +133,7 @@ static int prove_growth(struct audited *a, uint64_t from, uint64_t to, struct bu
 	int rc;
 
 	buf_init(&note, AUDIT_FILE_MAX);
-	rc = take_checkpoint(a, to, &note, &n);
+	rc = audit_take_checkpoint(a, to, &note, &n);
 	if (rc == DIANACTL_OK)
 		rc = a->ops->growth(a, from, n, &p);
 	if (rc == DIANACTL_OK)
@@ -236,6 +244,6 @@ const struct dianactl_command dianactl_audit_command = {
 	.n_options = DIANACTL_COUNT(audit_options),
 	.values_size = sizeof(struct audit_values),
 	.min_words = 1,
-	.max_words = 4096,
+	.max_words = SIZE_MAX,
 	.run = audit_run,
 };

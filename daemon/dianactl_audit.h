@@ -14,6 +14,11 @@ struct audit_values {
 enum { AUDIT_FILE_MAX = 64 << 20 };
 int audit_read_file(const char *path, struct buf *ret);
 
+/* A checkpoint of the first `size` events (0: all), and how many these are. note is empty before. */
+int audit_take_checkpoint(struct audited *a, uint64_t size, struct buf *note, uint64_t *ret_size);
+/* Appends the receipt of an event against that checkpoint. */
+int audit_put_receipt(struct audited *a, uint64_t seq, uint64_t size, const struct buf *note, struct buf *out);
+
 int audit_verify(struct dianactl *ctl, const struct audit_values *v);
 
 #endif

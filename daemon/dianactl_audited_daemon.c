@@ -145,6 +145,81 @@ static int daemon_growth(struct audited *a, uint64_t from, uint64_t to, struct p
 	return prove(a, &params, ret);
 }
 
+/* ---- reading ---- */
+
+enum { PAGE = 1000 };
+
+static void put_query(struct client_params *params, const struct audited_query *q, const char *stream)
+{
+	client_params_uint(params, "from_seq", q->from_seq);
+	if (q->to_seq != 0)
+		client_params_uint(params, "to_seq", q->to_seq);
+	if (q->user_id != 0)
+		client_params_int(params, "user_id", q->user_id);
+	if (stream != NULL)
+		client_params_text(params, "stream", stream);
+	if (q->n_types > 0)
+		client_params_texts(params, "types", q->types, q->n_types);
+	client_params_uint(params, "limit", PAGE);
+}
+
+static int take_all(const msgpack_object *items, audited_take *take, void *arg)
+{
+	int rc = DIANACTL_OK;
+
+	for (size_t i = 0; i < client_object_length(items) && rc == DIANACTL_OK; i++)
+		rc = take(arg, client_object_at(items, i));
+	return rc;
+}
+
+/* Page by page: a cursor stays good while others write. */
+static int read_stream(struct audited *a, const struct audited_query *q, const char *stream, audited_take *take,
+		       void *arg)
+{
+	struct client_message page = { 0 };
+	const msgpack_object *next = NULL;
+	int rc;
+
+	do {
+		struct client_params params;
+		struct client_message answer;
+
+		client_params_init(&params);
+		put_query(&params, q, stream);
+		if (next != NULL)
+			client_params_object(&params, "after", next);
+		rc = call(a, "log.read", &params, &answer);
+		if (rc != DIANACTL_OK)
+			break;
+		client_message_clear(&page);
+		page = answer;
+		rc = take_all(client_object_get(page.result, "items"), take, arg);
+		next = client_object_get(page.result, "next");
+	} while (rc == DIANACTL_OK && next != NULL);
+	client_message_clear(&page);
+	return rc;
+}
+
+static int daemon_read(struct audited *a, const struct audited_query *q, audited_take *take, void *arg)
+{
+	int rc = DIANACTL_OK;
+
+	if (q->n_streams == 0)
+		return read_stream(a, q, NULL, take, arg);
+	for (size_t i = 0; i < q->n_streams && rc == DIANACTL_OK; i++)
+		rc = read_stream(a, q, q->streams[i], take, arg);
+	return rc;
+}
+
+static int daemon_get(struct audited *a, uint64_t seq, struct client_message *ret)
+{
+	struct client_params params;
+
+	client_params_init(&params);
+	client_params_uint(&params, "seq", seq);
+	return call(a, "log.get", &params, ret);
+}
+
 /* ---- verifying ---- */
 
 static void read_verdict(const msgpack_object *result, struct log_verdict *ret)
@@ -242,5 +317,7 @@ const struct audited_ops audited_daemon = {
 	.checkpoint = daemon_checkpoint,
 	.event = daemon_event,
 	.growth = daemon_growth,
+	.read = daemon_read,
+	.get = daemon_get,
 	.verify = daemon_verify,
 };

@@ -4,6 +4,7 @@
 #include "daemon/dianactl_audited.h"
 #include "daemon/dianactl_progress.h"
 #include "daemon/dianactl_session.h"
+#include "daemon/event_log.h"
 #include "daemon/log_key.h"
 
 static int failed(const struct err *err)
@@ -91,6 +92,137 @@ static int directory_growth(struct audited *a, uint64_t from, uint64_t to, struc
 	return log_prove_growth(a->reader, from, to, ret, &err) == 0 ? DIANACTL_OK : failed(&err);
 }
 
+/* ---- reading ---- */
+
+enum { EVENT_MAX = 64 << 20, REFRESH_EVERY = 1024 };
+
+/* One walk over the log. */
+struct scan {
+	const struct audited_query *q;
+	struct log_types types;
+	struct arena arena;
+	struct dianactl_progress progress;
+};
+
+static bool concerns(const struct event *ev, int64_t user_id)
+{
+	int64_t users[EVENT_USERS_MAX];
+	size_t n = event_users(ev->type, ev->data, users, EVENT_USERS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (users[i] == user_id)
+			return true;
+	return false;
+}
+
+static bool in_streams(const struct audited_query *q, struct slice stream)
+{
+	for (size_t i = 0; i < q->n_streams; i++)
+		if (slice_is(stream, q->streams[i]))
+			return true;
+	return q->n_streams == 0;
+}
+
+/* What does not decode is wanted: showing it tells what is wrong. */
+static bool wanted(struct scan *s, struct slice stored)
+{
+	struct envelope env;
+	struct event ev;
+
+	if (envelope_decode(stored, &env) && !in_streams(s->q, env.stream))
+		return false;
+	return s->q->user_id == 0 || !event_from_stored(stored, &s->arena, &ev, &env) || concerns(&ev, s->q->user_id);
+}
+
+/* The event as the daemon would answer it. */
+static int show(struct scan *s, struct slice stored, struct client_message *ret)
+{
+	struct buf b;
+	struct err err;
+
+	buf_init(&b, EVENT_MAX);
+	if (event_show(&b, stored, false, &s->arena, &err) != 0 || b.failed) {
+		bool full = b.failed;
+
+		buf_free(&b);
+		return full ? dianactl_session_no_memory() : failed(&err);
+	}
+	/* b's memory, in a message that frees it */
+	return client_message_take((char *)b.base, b.len, ret) ? DIANACTL_OK : dianactl_session_no_memory();
+}
+
+static int take_entry(struct scan *s, const struct log_entry *e, audited_take *take, void *arg)
+{
+	struct client_message event;
+	int rc = DIANACTL_OK;
+
+	arena_reset(&s->arena);
+	if (!wanted(s, e->bytes))
+		return DIANACTL_OK;
+	rc = show(s, e->bytes, &event);
+	if (rc != DIANACTL_OK)
+		return rc;
+	rc = take(arg, event.result);
+	client_message_clear(&event);
+	return rc;
+}
+
+static int scan_log(struct audited *a, struct scan *s, audited_take *take, void *arg)
+{
+	uint64_t head = log_reader_head(a->reader), seq = s->q->from_seq ? s->q->from_seq : 1;
+	uint64_t last = s->q->to_seq != 0 && s->q->to_seq < head ? s->q->to_seq : head;
+	const struct log_types *types = s->q->n_types > 0 ? &s->types : NULL;
+	struct log_entry e;
+	struct err err;
+	int rc = DIANACTL_OK;
+
+	for (unsigned n = 0; rc == DIANACTL_OK && seq <= last; n++, seq = e.seq + 1) {
+		/* a new transaction now and then, so that what the daemon frees meanwhile is not held back */
+		int found = n % REFRESH_EVERY == 0 ? log_reader_refresh(a->reader, &err) : 0;
+
+		if (found == 0)
+			found = log_reader_next(a->reader, seq, false, types, &e, NULL, &err);
+		if (found == E_NOT_FOUND || (found == 0 && e.seq > last))
+			break;
+		rc = found == 0 ? take_entry(s, &e, take, arg) : failed(&err);
+		if (n % REFRESH_EVERY == 0)
+			dianactl_progress_show(&s->progress, e.seq, last);
+	}
+	return rc;
+}
+
+static int directory_read(struct audited *a, const struct audited_query *q, audited_take *take, void *arg)
+{
+	struct scan s = { .q = q };
+	int rc;
+
+	for (size_t i = 0; i < q->n_types; i++)
+		event_tags(slice_str(q->types[i]), s.types.bits);
+	arena_init(&s.arena, EVENT_MAX);
+	dianactl_progress_begin(&s.progress, "events", q->from_seq ? q->from_seq - 1 : 0);
+	rc = scan_log(a, &s, take, arg);
+	dianactl_progress_end(&s.progress);
+	arena_free(&s.arena);
+	return rc;
+}
+
+static int directory_get(struct audited *a, uint64_t seq, struct client_message *ret)
+{
+	struct scan s = { 0 };
+	struct log_entry e;
+	struct err err;
+	int rc = log_reader_get(a->reader, seq, &e, &err);
+
+	if (rc != 0)
+		return failed(&err);
+	arena_init(&s.arena, EVENT_MAX);
+	rc = show(&s, e.bytes, ret);
+	arena_free(&s.arena);
+	return rc;
+}
+
+/* ---- verifying ---- */
+
 static bool on_progress(void *arg, uint64_t done, uint64_t of)
 {
 	dianactl_progress_show(arg, done, of);
@@ -117,5 +249,7 @@ const struct audited_ops audited_directory = {
 	.checkpoint = directory_checkpoint,
 	.event = directory_event,
 	.growth = directory_growth,
+	.read = directory_read,
+	.get = directory_get,
 	.verify = directory_verify,
 };

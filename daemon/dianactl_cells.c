@@ -1,5 +1,7 @@
 #include "daemon/dianactl_cells.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/client_object.h"
@@ -110,4 +112,13 @@ void dianactl_cells_moment(FILE *out, const char *before, const msgpack_object *
 
 	if (at >= 0)
 		fprintf(out, "%s%s", before, client_format_time(text, at, utc));
+}
+
+char *dianactl_cells_times(char out[CLIENT_FORMAT_MAX], uint64_t n)
+{
+	if (n == 1)
+		snprintf(out, CLIENT_FORMAT_MAX, "once");
+	else
+		snprintf(out, CLIENT_FORMAT_MAX, "%" PRIu64 " times", n);
+	return out;
 }

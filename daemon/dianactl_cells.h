@@ -38,6 +38,9 @@ void dianactl_cells_status(FILE *out, struct client_text status, bool colour);
 /* What a line of a screen begins with: label, filled up to where values stand. */
 void dianactl_cells_label(FILE *out, const char *label);
 
+/* "once", or "3 times". Fills out and returns it. */
+char *dianactl_cells_times(char out[CLIENT_FORMAT_MAX], uint64_t n);
+
 /* before and map[key] as Unix milliseconds; nothing when it is absent. */
 void dianactl_cells_moment(FILE *out, const char *before, const msgpack_object *map, const char *key, bool utc);
 

@@ -88,5 +88,6 @@ extern const struct dianactl_command dianactl_top_command;
 extern const struct dianactl_command dianactl_user_command;
 extern const struct dianactl_command dianactl_verify_command;
 extern const struct dianactl_command dianactl_watch_command;
+extern const struct dianactl_command dianactl_why_command;
 
 #endif

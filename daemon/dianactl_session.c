@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/client_format.h"
 #include "daemon/client_json.h"
 #include "daemon/client_object.h"
 #include "daemon/client_utf8.h"
@@ -154,6 +155,13 @@ int dianactl_session_usage(const struct dianactl *ctl, const char *format, ...)
 	else
 		fputs("Try 'dianactl --help'.\n", stderr);
 	return DIANACTL_USAGE;
+}
+
+int dianactl_session_date(const struct dianactl *ctl, const char *date, bool end_of_day, int64_t *ret_unix_ms)
+{
+	if (date == NULL || client_parse_date(date, ctl->utc, end_of_day, ret_unix_ms))
+		return DIANACTL_OK;
+	return dianactl_session_usage(ctl, "'%s' is no date; write YYYY-MM-DD or 'YYYY-MM-DD HH:MM:SS'", date);
 }
 
 int dianactl_session_failed(const struct client_error *err)

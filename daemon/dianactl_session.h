@@ -54,6 +54,9 @@ void dianactl_session_warn(const char *format, ...) __attribute__((format(printf
 /* The same, naming the help to read. Returns DIANACTL_USAGE. */
 int dianactl_session_usage(const struct dianactl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A DATE of the command line, as client_parse_date() reads it; without one (NULL) ret_unix_ms stays. An exit code. */
+int dianactl_session_date(const struct dianactl *ctl, const char *date, bool end_of_day, int64_t *ret_unix_ms);
+
 /* Reports a failure of the client modules. Returns the exit code it stands for. */
 int dianactl_session_failed(const struct client_error *err);
 

@@ -32,10 +32,9 @@ static void write_ref(FILE *out, const msgpack_object *ref)
 		fprintf(out, "%" PRId64, client_object_int(ref, "id", 0));
 }
 
-static void write_counterparty(FILE *out, const msgpack_object *item)
+static void write_counterparty(FILE *out, const msgpack_object *item, bool paid)
 {
 	int64_t counterparty = client_object_int(item, "counterparty_id", 0);
-	bool paid = client_object_real(item, "amount", 0) < 0;
 
 	fprintf(out, "%s user %" PRId64, paid ? "to" : "from", counterparty);
 }
@@ -53,8 +52,7 @@ static void write_multiplier(FILE *out, const msgpack_object *item)
 	fprintf(out, " (%s x %" PRId64 ")", base, multiplier);
 }
 
-/* The description; without one the other side of a transfer, or what caused the entry. */
-static void write_why(FILE *out, const msgpack_object *item)
+void dianactl_transactions_why(FILE *out, const msgpack_object *item, bool paid)
 {
 	struct client_text description = client_object_text(item, "description");
 	bool transfer = client_object_get(item, "counterparty_id") != NULL;
@@ -64,7 +62,7 @@ static void write_why(FILE *out, const msgpack_object *item)
 	if (transfer && description.len > 0)
 		fputs(", ", out);
 	if (transfer)
-		write_counterparty(out, item);
+		write_counterparty(out, item, paid);
 	else if (description.len == 0)
 		write_ref(out, client_object_get(item, "ref"));
 	write_multiplier(out, item);
@@ -77,26 +75,31 @@ static void add_why(struct client_table *table, const msgpack_object *item)
 	FILE *out = open_memstream(&why, &len);
 
 	if (out != NULL) {
-		write_why(out, item);
+		dianactl_transactions_why(out, item, client_object_real(item, "amount", 0) < 0);
 		fclose(out);
 	}
 	client_table_string(table, why != NULL ? why : "");
 	free(why);
 }
 
-static void add_amount(struct client_table *table, const msgpack_object *item, bool decimals)
+void dianactl_transactions_amount(struct client_table *table, int64_t milli, bool decimals)
 {
-	const msgpack_object *amount = client_object_get(item, "amount");
 	char text[CLIENT_FORMAT_MAX];
-	int64_t milli;
 
-	if (!client_object_milli(amount, &milli)) {
-		client_table_object(table, amount);
-		return;
-	}
 	client_format_points(text, milli, decimals);
 	client_table_format(table, "%s%s", milli > 0 ? "+" : "", text);
 	client_table_paint(table, milli < 0 ? CLIENT_COLOUR_RED : CLIENT_COLOUR_GREEN);
+}
+
+static void add_amount(struct client_table *table, const msgpack_object *item, bool decimals)
+{
+	const msgpack_object *amount = client_object_get(item, "amount");
+	int64_t milli;
+
+	if (client_object_milli(amount, &milli))
+		dianactl_transactions_amount(table, milli, decimals);
+	else
+		client_table_object(table, amount);
 }
 
 void dianactl_transactions_add(struct client_table *table, const msgpack_object *item, bool decimals, bool utc)

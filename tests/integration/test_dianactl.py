@@ -517,7 +517,7 @@ class Auction(CtlTest):
         self.c.call("auction.bid", auction_id=auction, user_id=3, amount=200)
         self.c.call("auction.extend", auction_id=auction, minutes=30)
         self.c.call("auction.end", auction_id=auction)
-        out = self.shows(auction, "Status +ended %s, started %s, extended 1 times" % (self.MOMENT, self.MOMENT),
+        out = self.shows(auction, "Status +ended %s, started %s, extended once" % (self.MOMENT, self.MOMENT),
                          "Price +200, initial 100, step 10", "Winner +3 with 200",
                          r" +\d+ +%s +- +3 +200 +won" % self.MOMENT)
         self.assertNotIn("Time left", out)
