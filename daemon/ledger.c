@@ -807,6 +807,11 @@ void ledger_await_checkpoint(struct ledger *l, struct checkpoint_wait *w)
 	/* one that is under way covers less than what is decided now: the next one is ours */
 }
 
+void ledger_want_checkpoint(struct ledger *l)
+{
+	l->wanted = true;
+}
+
 void ledger_snapshot_taken(struct ledger *l)
 {
 	assert(l->paused > 0);

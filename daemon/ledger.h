@@ -114,6 +114,8 @@ struct checkpoint_wait {
 };
 void ledger_await_checkpoint(struct ledger *l, struct checkpoint_wait *w);
 void ledger_snapshot_taken(struct ledger *l);
+/* One is made soon, though nobody awaits it. */
+void ledger_want_checkpoint(struct ledger *l);
 
 /* No checkpoint is being written or made until ledger_resume_checkpoints(); then() runs when that is so. */
 void ledger_pause_checkpoints(struct ledger *l, void (*then)(void *arg), void *arg);

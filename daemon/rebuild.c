@@ -57,6 +57,7 @@ static void begin_progress(const struct rebuilding *r)
 {
 	pthread_mutex_lock(&progress_lock);
 	progress = (struct rebuild_progress){ .running = true,
+					      .verify = r->verify,
 					      .projections = r->projections,
 					      .started_at = clock_ms(),
 					      .head_seq = ledger_head(r->ledger) };
@@ -81,6 +82,8 @@ static void finish(struct rebuilding *r)
 	rebuild_close(r->rebuild);
 	snapshot_close(r->snapshot);
 	log_reader_close(r->log);
+	/* what it leaves takes disk, and handles of which there are only so many */
+	ledger_want_checkpoint(r->ledger);
 	buf_free(&r->out);
 	free(r);
 }

@@ -19,7 +19,7 @@ int rebuild_start(struct call *c, unsigned projections);
 int rebuild_verify(struct call *c, unsigned projections);
 
 struct rebuild_progress {
-	bool running;
+	bool running, verify;
 	unsigned projections; /* of the last one */
 	uint64_t done_seq, head_seq;
 	int64_t started_at;

@@ -700,12 +700,24 @@ int rebuild_adopt(struct rebuild *r, const struct event_source *log, uint64_t to
 	return fold_range(&t, log, r->seq + 1, to, NULL, NULL, err);
 }
 
+/* Without memory for it, the next start drops them. */
+static void give_up_tables(struct rebuild *r)
+{
+	struct err err;
+
+	for (unsigned i = 0; i < N_TABLES; i++)
+		if (view_store_generation(r->engine->store, i) != r->generation)
+			view_store_give_up(r->engine->store, i, r->generation, &err);
+}
+
 void rebuild_close(struct rebuild *r)
 {
 	if (r == NULL)
 		return;
-	if (r->store != NULL)
+	if (r->store != NULL) {
 		view_store_close(r->store);
+		give_up_tables(r);
+	}
 	arena_free(&r->arena);
 	free(r);
 }

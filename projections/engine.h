@@ -95,7 +95,7 @@ bool projection_difference(struct state *a, struct state *b, enum projection_id 
  *   rebuild_adopt()    loop     the live store takes the tables over and folds what came since
  *   rebuild_close()    loop
  *
- * A rebuild that is never adopted leaves tables that the next start drops.
+ * Tables that were not adopted are dropped by the next checkpoint or, after a kill, by the next start.
  */
 struct rebuild;
 int rebuild_open(struct engine *e, unsigned projections, struct rebuild **ret, struct err *err);

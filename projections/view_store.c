@@ -301,7 +301,8 @@ void view_store_close(struct view_store *vs)
 	omaps_free(vs->active);
 	omaps_free(vs->frozen);
 	omaps_free(vs->spare);
-	free(vs->drops);
+	free(vs->drops.names);
+	free(vs->later.names);
 	free(vs);
 }
 
@@ -330,6 +331,12 @@ void view_store_freeze(struct view_store *vs)
 	vs->frozen_bytes = omaps_bytes(vs->frozen);
 	vs->active = vs->spare;
 	vs->spare = NULL;
+	if (vs->drops.n == 0) {
+		struct view_drops applied = vs->drops;
+
+		vs->drops = vs->later;
+		vs->later = applied;
+	}
 }
 
 static void thaw(struct view_store *vs)
@@ -349,7 +356,7 @@ int view_store_applied(struct view_store *vs, struct err *err)
 	if (rc != 0)
 		return rc;
 	thaw(vs);
-	vs->n_drops = 0;
+	vs->drops.n = 0;
 	return 0;
 }
 
@@ -367,18 +374,29 @@ int view_store_reset(struct view_store *vs, struct err *err)
 
 static int remember_drop(struct view_store *vs, const char *name, struct err *err)
 {
-	unsigned cap = vs->cap_drops ? vs->cap_drops * 2 : 8;
+	struct view_drops *d = &vs->later;
+	unsigned cap = d->cap ? d->cap * 2 : 8;
 
-	if (vs->n_drops == vs->cap_drops) {
-		void *grown = realloc(vs->drops, cap * sizeof(vs->drops[0]));
+	if (d->n == d->cap) {
+		void *grown = realloc(d->names, cap * sizeof(d->names[0]));
 
 		if (!grown)
 			return views_fail(err, ENOMEM, "dropping %s", name);
-		vs->drops = grown;
-		vs->cap_drops = cap;
+		d->names = grown;
+		d->cap = cap;
 	}
-	snprintf(vs->drops[vs->n_drops++], VIEW_NAME_MAX, "%s", name);
+	snprintf(d->names[d->n++], VIEW_NAME_MAX, "%s", name);
 	return 0;
+}
+
+int view_store_give_up(struct view_store *vs, unsigned table, uint32_t generation, struct err *err)
+{
+	char name[VIEW_NAME_MAX];
+	int rc;
+
+	assert(table < vs->n_tables && generation != vs->t[table].generation);
+	rc = disk_name(name, &vs->tables[table], generation, err);
+	return rc == 0 ? remember_drop(vs, name, err) : rc;
 }
 
 int view_store_adopt(struct view_store *vs, unsigned table, uint32_t generation, struct err *err)

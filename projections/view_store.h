@@ -78,6 +78,9 @@ int view_store_reset(struct view_store *vs, struct err *err);
  * million rows.
  */
 int view_store_adopt(struct view_store *vs, unsigned table, uint32_t generation, struct err *err);
+/* The rows of a generation that no store has open, and that nobody will adopt, go with the next freeze that is applied.
+ */
+int view_store_give_up(struct view_store *vs, unsigned table, uint32_t generation, struct err *err);
 uint32_t view_store_generation(const struct view_store *vs, unsigned table);
 
 /* Rows and bytes of a table as of the last checkpoint. */

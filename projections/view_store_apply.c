@@ -137,8 +137,8 @@ static int write_all(struct sink *s, const struct view_meta *meta, size_t n_meta
 	struct view_store *vs = s->store;
 	int rc = reserve(vs, s->txn, err);
 
-	for (unsigned i = 0; i < vs->n_drops && rc == 0; i++)
-		rc = views_table_drop(vs->views, s->txn, vs->drops[i], err);
+	for (unsigned i = 0; i < vs->drops.n && rc == 0; i++)
+		rc = views_table_drop(vs->views, s->txn, vs->drops.names[i], err);
 	for (unsigned i = 0; i < vs->n_tables && rc == 0; i++)
 		rc = write_table(s, i, err);
 	if (rc == 0)

@@ -71,6 +71,12 @@ struct view_memo {
 	uint8_t key[VIEW_MEMO_KEY];
 };
 
+/* Names of tables that are to go. */
+struct view_drops {
+	char (*names)[VIEW_NAME_MAX];
+	unsigned n, cap;
+};
+
 struct view_store {
 	struct state state;
 	struct views *views;
@@ -86,8 +92,8 @@ struct view_store {
 	uint64_t frozen_bytes; /* told at the freeze: the cursors of this thread may add to it */
 	bool rank_failed;      /* a count is lost for want of memory */
 	unsigned open_cursors;
-	char (*drops)[VIEW_NAME_MAX]; /* tables given up, for the next apply */
-	unsigned n_drops, cap_drops;
+	struct view_drops drops; /* tables given up before the freeze: for the apply */
+	struct view_drops later; /* and since then: for the next one */
 	struct view_memo memo[1 << VIEW_MEMO_BITS];
 	struct view_table t[];
 };

@@ -710,6 +710,48 @@ static void a_rebuilt_table_takes_the_place_of_the_old(void **state)
 	world_free(w);
 }
 
+/* Rows of table SMALL in a generation that no store has open. */
+static uint64_t rows_of_generation(struct world *w, uint32_t generation)
+{
+	uint32_t generations[TABLES];
+	struct view_store *other;
+	uint64_t rows, bytes;
+	struct err err;
+
+	for (unsigned i = 0; i < TABLES; i++)
+		generations[i] = i == SMALL ? generation : w->generations[i];
+	assert_int_equal(view_store_open(w->views, tables, TABLES, generations, &other, &err), 0);
+	assert_int_equal(view_store_table_info(other, SMALL, &rows, &bytes, &err), 0);
+	view_store_close(other);
+	return rows;
+}
+
+static void a_generation_that_was_given_up_is_dropped(void **state)
+{
+	struct world *w = world_on_disk();
+	struct err err;
+
+	(void)state;
+	/* given tables built beside, once before a freeze and once behind it */
+	put_text(w, "k", "old");
+	state_commit(w->state);
+	rebuild(w, 1, "new");
+	rebuild(w, 2, "new");
+	assert_int_equal(view_store_give_up(w->store, SMALL, 1, &err), 0);
+	freeze(w);
+	assert_int_equal(view_store_give_up(w->store, SMALL, 2, &err), 0);
+	/* when the freeze is applied, then the first goes, and the second with the next one */
+	assert_int_equal(apply(w, 1, &err), 0);
+	take_checkpoint(w);
+	assert_int_equal(rows_of_generation(w, 1), 0);
+	assert_int_equal(rows_of_generation(w, 2), 1);
+	checkpoint(w);
+	assert_int_equal(rows_of_generation(w, 2), 0);
+	/* and what the store itself has is as before */
+	assert_string_equal(get_text(w, "k"), "old");
+	world_free(w);
+}
+
 static void an_old_generation_is_dropped_even_if_the_apply_fails_first(void **state)
 {
 	struct world *w = world_on_disk();
@@ -793,6 +835,7 @@ int main(void)
 		cmocka_unit_test(a_second_opening_of_a_directory_is_refused),
 		cmocka_unit_test(a_damaged_file_is_reported),
 		cmocka_unit_test(a_rebuilt_table_takes_the_place_of_the_old),
+		cmocka_unit_test(a_generation_that_was_given_up_is_dropped),
 		cmocka_unit_test(an_old_generation_is_dropped_even_if_the_apply_fails_first),
 		cmocka_unit_test(adopting_what_nobody_opened_is_refused),
 		cmocka_unit_test(space_is_allocated_before_it_is_written),
