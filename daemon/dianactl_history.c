@@ -52,9 +52,8 @@ const struct dianactl_command dianactl_history_command = {
 		"in local time or with --utc in UTC. The balances are those of the ledger; points held by\n"
 		"bids are still part of the balance, and stand beside it.\n"
 		"\n"
-		"Of an auction it shows each bid, hold, release, extension and capture, and after each who leads, "
-		"what\n"
-		"is held and how long the auction still goes on. All of that is worked out here, from its events.\n"
+		"Of an auction it shows each bid, hold, release, extension and capture, and after each\n"
+		"who leads, what is held and how long the auction still goes on, worked out from its events.\n"
 		"'dianactl why USER' tells what brought the entries of a user about.",
 	.options = history_options,
 	.n_options = DIANACTL_COUNT(history_options),

@@ -11,10 +11,8 @@ enum { REDRAW_MS = 100 };
 
 void dianactl_progress_begin(struct dianactl_progress *p, const char *unit, uint64_t from)
 {
-	int64_t now = monotonic_ms();
-
 	*p = (struct dianactl_progress){
-		.unit = unit, .from = from, .began_ms = now, .drawn_ms = now, .on_terminal = isatty(STDERR_FILENO)
+		.unit = unit, .from = from, .began_ms = monotonic_ms(), .on_terminal = isatty(STDERR_FILENO)
 	};
 }
 

@@ -1,21 +1,30 @@
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/client_object.h"
 #include "daemon/client_params.h"
 #include "daemon/client_table.h"
+#include "daemon/clock.h"
 #include "daemon/dianactl_command.h"
+#include "daemon/dianactl_progress.h"
 #include "daemon/dianactl_projections.h"
 #include "daemon/dianactl_session.h"
 
+enum { LOOK_MS = 100, SAY_MS = 2000 };
+
 struct projection_values {
-	bool all, verify;
+	bool all, verify, watch;
 };
 
 static const struct dianactl_option projection_options[] = {
 	{ "all", 'a', DIANACTL_FLAG, offsetof(struct projection_values, all), NULL, "rebuild: all projections" },
 	{ "verify", 0, DIANACTL_FLAG, offsetof(struct projection_values, verify), NULL,
 	  "rebuild: only compare with what is live" },
+	{ "watch", 'w', DIANACTL_FLAG, offsetof(struct projection_values, watch), NULL,
+	  "rebuild: show how far it is, on stderr" },
 };
 
 struct verb {
@@ -112,9 +121,108 @@ static int show_verified(struct dianactl *ctl, const msgpack_object *result)
 	return equal ? DIANACTL_OK : DIANACTL_REFUSED;
 }
 
+/* ---- how far it is ---- */
+
+/* A second connection, for the first one waits for the answer. */
+struct watching {
+	struct dianactl ctl;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool over;
+	struct dianactl_progress progress;
+	int64_t said_ms;
+};
+
+/* True: it is over. */
+static bool wait_a_little(struct watching *w)
+{
+	struct timespec until;
+	bool over;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOOK_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&w->lock);
+	while (!w->over && pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
+		;
+	over = w->over;
+	pthread_mutex_unlock(&w->lock);
+	return over;
+}
+
+/* A bar on a terminal; elsewhere a line now and then. */
+static void show_progress(struct watching *w, const msgpack_object *rebuild)
+{
+	uint64_t done = client_object_uint(rebuild, "done_seq", 0), of = client_object_uint(rebuild, "head_seq", 0);
+	int64_t now = monotonic_ms();
+
+	if (of == 0 || done > of)
+		return;
+	dianactl_progress_show(&w->progress, done, of);
+	if (w->progress.on_terminal || now - w->said_ms < SAY_MS)
+		return;
+	w->said_ms = now;
+	fprintf(stderr, "at event %" PRIu64 " of %" PRIu64 "\n", done, of);
+}
+
+/* The progress is an addition: when it cannot be asked for, whoever awaits the answer says why. */
+static void *watch(void *arg)
+{
+	struct watching *w = arg;
+	struct client_message answer;
+	struct client_error err;
+
+	dianactl_progress_begin(&w->progress, "events", 0);
+	do {
+		if (dianactl_session_retry(&w->ctl, "projection.list", NULL, &answer, &err) != 0)
+			break;
+		show_progress(w, client_object_get(answer.result, "rebuild"));
+		client_message_clear(&answer);
+	} while (!wait_a_little(w));
+	dianactl_progress_end(&w->progress);
+	dianactl_session_close(&w->ctl);
+	return NULL;
+}
+
+static int watch_begin(struct watching *w, const struct dianactl *ctl)
+{
+	*w = (struct watching){ .ctl = *ctl, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	w->ctl.rpc = NULL;
+	return pthread_create(&w->thread, NULL, watch, w) == 0 ? DIANACTL_OK : dianactl_session_no_memory();
+}
+
+static void watch_end(struct watching *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->over = true;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+}
+
+/* Frees params. */
+static int call_watched(struct dianactl *ctl, struct client_params *params, bool watched, struct client_message *ret)
+{
+	struct watching w;
+	int rc = watched ? watch_begin(&w, ctl) : DIANACTL_OK;
+
+	if (rc == DIANACTL_OK)
+		rc = dianactl_session_try(ctl, "projection.rebuild", params, ret);
+	else
+		watched = false;
+	if (watched)
+		watch_end(&w);
+	client_params_free(params);
+	return rc;
+}
+
 static int run_rebuild(struct dianactl *ctl, const char *name, const struct projection_values *v)
 {
+	struct client_message answer;
 	struct client_params params;
+	int rc;
 
 	client_params_init(&params);
 	if (v->all)
@@ -123,7 +231,15 @@ static int run_rebuild(struct dianactl *ctl, const char *name, const struct proj
 		client_params_text(&params, "name", name);
 	if (v->verify)
 		client_params_bool(&params, "verify", true);
-	return call_and(ctl, "projection.rebuild", &params, v->verify ? show_verified : show_rebuilt);
+	rc = call_watched(ctl, &params, v->watch, &answer);
+	if (rc != DIANACTL_OK)
+		return rc;
+	if (answer.error != NULL)
+		rc = dianactl_session_refused(answer.error);
+	else
+		rc = (v->verify ? show_verified : show_rebuilt)(ctl, answer.result);
+	client_message_clear(&answer);
+	return rc;
 }
 
 static const struct verb verbs[] = {
@@ -152,8 +268,9 @@ static int projection_run(struct dianactl *ctl, const void *values)
 					      "projection: unknown '%s'; it is list, status or "
 					      "rebuild",
 					      ctl->words[0]);
-	if ((v->all || v->verify) && !verb->takes_flags)
-		return dianactl_session_usage(ctl, "projection %s takes neither --all nor --verify", verb->name);
+	if ((v->all || v->verify || v->watch) && !verb->takes_flags)
+		return dianactl_session_usage(ctl, "projection %s takes neither --all, --verify nor --watch",
+					      verb->name);
 	if (!verb->takes_name && named)
 		return dianactl_session_usage(ctl, "projection %s takes no further argument '%s'", verb->name,
 					      ctl->words[1]);
@@ -165,10 +282,11 @@ static int projection_run(struct dianactl *ctl, const void *values)
 
 const struct dianactl_command dianactl_projection_command = {
 	.name = "projection",
-	.words = "list | status NAME | rebuild NAME|--all [--verify]",
+	.words = "list | status NAME | rebuild NAME|--all [--verify] [--watch]",
 	.help = "List the projections, or fold the log into them anew",
 	.more = "A rebuild goes on beside the live view and takes its place when done; it waits for that.\n"
-		"With --verify nothing is replaced: exit code 1 says that the two differ.",
+		"With --verify nothing is replaced: exit code 1 says that the two differ. Ended here, by\n"
+		"Ctrl-C, it still goes on in the daemon; killed there, the view stays what it was.",
 	.options = projection_options,
 	.n_options = DIANACTL_COUNT(projection_options),
 	.values_size = sizeof(struct projection_values),

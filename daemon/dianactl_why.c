@@ -592,17 +592,13 @@ const struct dianactl_command dianactl_why_command = {
 	.name = "why",
 	.words = "USER",
 	.help = "Explain a balance: every contribution, its command, and what brought it about",
-	.more = "USER is an id or a @username. All contributions are added up, whichever are shown: exit code 1 says "
-		"that\n"
-		"their sum is not the balance. DATE is YYYY-MM-DD, or 'YYYY-MM-DD HH:MM:SS' for a moment, in local "
-		"time\n"
-		"or with --utc in UTC.\n"
+	.more = "USER is an id or a @username. All contributions are added up, whichever are shown: exit\n"
+		"code 1 says that their sum is not the balance. DATE is YYYY-MM-DD, or 'YYYY-MM-DD HH:MM:SS'\n"
+		"for a moment, in local time or with --utc in UTC.\n"
 		"\n"
-		"With --data the log is read here, beside a running daemon or without one; the sum is then compared "
-		"with\n"
-		"what each event says that the balance was. Receipts (--proof) are verified by 'dianactl audit "
-		"verify',\n"
-		"without any ledger.",
+		"With --data the log is read here, beside a running daemon or without one; the sum is then\n"
+		"compared with what each event says that the balance was. 'dianactl audit verify' verifies\n"
+		"receipts (--proof), without any ledger.",
 	.options = why_options,
 	.n_options = DIANACTL_COUNT(why_options),
 	.values_size = sizeof(struct why_values),

@@ -274,14 +274,16 @@ static void print_event_fields(FILE *f, const struct record *r)
 		const struct field *d = &r->fields[i];
 		char type[48];
 
-		if (d->flags & FIELD_HIDDEN)
+		if (d->flags & FIELD_DERIVED)
 			continue;
 		if (d->shape == SHAPE_FLAT) {
+			fputs("[ ", f);
 			print_event_fields(f, d->sub());
+			fputs("]; ", f);
 			continue;
 		}
 		field_type_name(d, type);
-		fprintf(f, "`%s` %s; ", d->name, type);
+		fprintf(f, "`%s` %s%s; ", d->name, type, d->flags & FIELD_HIDDEN ? " (stored only)" : "");
 	}
 }
 
@@ -297,7 +299,10 @@ static void print_old_events(FILE *f)
 
 static void print_events(FILE *f)
 {
-	fputs("## Events\n\n| Tag | Type | Stream | Data |\n|---|---|---|---|\n", f);
+	fputs("## Events\n\nData in the order in which it is stored. Fields in brackets are an array of their own "
+	      "there, and "
+	      "stand in the same map on the wire.\n\n| Tag | Type | Stream | Data |\n|---|---|---|---|\n",
+	      f);
 	for (int i = 0; i < N_EVENTS; i++) {
 		const struct event_def *def = &event_defs[i];
 		const struct stream_def *s = &stream_defs[def->stream];

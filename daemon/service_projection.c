@@ -53,6 +53,25 @@ static int put_info(struct call *c, struct map_writer *w, enum projection_id p)
 	return 0;
 }
 
+/* The one that runs, whatever it rebuilds: cheap, for who watches it. */
+static void put_running(struct map_writer *w)
+{
+	struct rebuild_progress progress;
+	struct map_writer r;
+
+	rebuild_get_progress(&progress);
+	if (!progress.running) {
+		map_nil(w, "rebuild");
+		return;
+	}
+	map_open(&r, map_key(w, "rebuild"));
+	map_bool(&r, "verify", progress.verify);
+	map_uint(&r, "done_seq", progress.done_seq);
+	map_uint(&r, "head_seq", progress.head_seq);
+	map_int(&r, "started_at", progress.started_at);
+	map_close(&r);
+}
+
 int service_projection_list(struct call *c, const struct projection_list *p)
 {
 	struct map_writer w, item;
@@ -69,6 +88,7 @@ int service_projection_list(struct call *c, const struct projection_list *p)
 		map_close(&item);
 	}
 	array_close(c->out, head, N_PROJECTIONS);
+	put_running(&w);
 	map_close(&w);
 	return rc;
 }

@@ -88,6 +88,10 @@ class Closed(Exception):
     """The daemon has closed the connection."""
 
 
+class NoAnswer(AssertionError):
+    """What was waited for did not come in time."""
+
+
 class Client:
     """One connection. Requests may be in flight in any number; answers are matched by msgid."""
 
@@ -181,7 +185,7 @@ class Client:
             if self.eof:
                 raise Closed("closed while waiting for %s" % what)
             if not self.turn(until) and time.monotonic() >= until:
-                raise AssertionError("no %s within %.1f s" % (what, self.timeout if seconds is None else seconds))
+                raise NoAnswer("no %s within %.1f s" % (what, self.timeout if seconds is None else seconds))
 
     # -- requests
 

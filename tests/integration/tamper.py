@@ -47,13 +47,14 @@ def read_table(txn, dbi):
 
 
 @contextlib.contextmanager
-def tables(data, *names):
-    """The tables as dicts of bytes; what they are in the end is written."""
+def tables(data, *names, of="log"):
+    """The tables as dicts of bytes; what they are in the end is written. of: log, or views."""
+    path = os.path.join(data, of).encode()
     env, txn, dbis = ctypes.c_void_p(), ctypes.c_void_p(), []
     must(lmdb.mdb_env_create(ref(env)))
     must(lmdb.mdb_env_set_maxdbs(env, 8))
     must(lmdb.mdb_env_set_mapsize(env, ctypes.c_size_t(1 << 30)))
-    must(lmdb.mdb_env_open(env, os.path.join(data, "log").encode(), 0, 0o600))
+    must(lmdb.mdb_env_open(env, path, 0, 0o600))
     must(lmdb.mdb_txn_begin(env, None, 0, ref(txn)))
     for name in names:
         dbis.append(ctypes.c_uint())
