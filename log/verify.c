@@ -1,80 +1,40 @@
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-#include "core/event.h"
+#include "log/chain.h"
 #include "log/env.h"
 #include "log/internal.h"
 #include "log/nodes.h"
-#include "log/versions.h"
 
-enum { BAD = -1, PROGRESS_EVERY = 100000 };
+enum { BAD = CHAIN_BAD, PROGRESS_EVERY = 100000 };
 
 /*
- * One verification. Steps answer 0, BAD (the verdict is in v->ret) or an error.
+ * One verification. Steps answer 0, BAD (the verdict is in the chain) or an error.
  * Blocks are taken whole: events outside [from, to] only count for the Merkle root.
  */
 struct verifier {
 	struct log_reader *r;
 	uint64_t from, to;
-	struct log_verdict ret;
-	struct versions versions;
-	struct merkle tree; /* only when from == 1 */
-	const struct log_mark *marks;
-	size_t n_marks;
-	uint64_t held;   /* size of the last mark that held */
-	uint64_t commit; /* of the event before, 0: not known */
-	int64_t at;
+	struct chain chain;     /* its tree only when from == 1 */
 	struct log_types types; /* seen in the block */
 };
-
-static int bad(struct verifier *v, uint64_t seq, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int bad(struct verifier *v, uint64_t seq, const char *fmt, ...)
-{
-	va_list ap;
-
-	v->ret.ok = false;
-	v->ret.first_bad_seq = seq;
-	va_start(ap, fmt);
-	vsnprintf(v->ret.reason, sizeof(v->ret.reason), fmt, ap);
-	va_end(ap);
-	return BAD;
-}
 
 /* Damage that a reader found is a verdict; what kept it from reading is an error. */
 static int bad_or_error(struct verifier *v, int rc, uint64_t seq, const struct err *err)
 {
-	return rc == E_INTERNAL ? bad(v, seq, "%s", err->text) : rc;
+	return rc == E_INTERNAL ? chain_bad(&v->chain, seq, "%s", err->text) : rc;
 }
 
-static int check_version(struct verifier *v, const struct envelope *e, struct err *err)
-{
-	uint32_t before;
-
-	if (!versions_note(&v->versions, e->stream, e->version, &before))
-		return err_set(err, E_UNAVAILABLE, "out of memory");
-	if (before == 0 && v->from > 1 && e->version > 0)
-		return 0;
-	if ((uint32_t)e->version != before + 1)
-		return bad(v, e->seq, "event %" PRIu64 ": version %" PRIu64 " of %.*s follows %" PRIu32, e->seq,
-			   e->version, SLICE_FMT(e->stream), before);
-	return 0;
-}
-
-static int check_commit(struct verifier *v, const struct envelope *e)
+static int check_place(struct verifier *v, const struct envelope *e)
 {
 	const struct block_head *h = &v->r->block.head;
-	bool begins = e->commit == e->seq;
 
-	if (e->seq == h->first ? !begins : e->commit < h->first)
-		return bad(v, e->seq, "event %" PRIu64 ": its commit %" PRIu64 " begins in another block", e->seq,
-			   e->commit);
-	if (!begins && v->commit != 0 && e->commit != v->commit)
-		return bad(v, e->seq, "event %" PRIu64 ": is of commit %" PRIu64 " inside commit %" PRIu64, e->seq,
-			   e->commit, v->commit);
-	if (!begins && v->commit != 0 && e->at != v->at)
-		return bad(v, e->seq, "event %" PRIu64 ": time differs from that of its commit", e->seq);
-	v->commit = e->commit;
+	if (!log_types_has(&h->types, e->tag))
+		return chain_bad(&v->chain, e->seq, "event %" PRIu64 ": type %d is not in the mask of its block",
+				 e->seq, e->tag);
+	log_types_add(&v->types, e->tag);
+	if (e->seq == h->first ? e->commit != e->seq : e->commit < h->first)
+		return chain_bad(&v->chain, e->seq, "event %" PRIu64 ": its commit %" PRIu64 " begins in another block",
+				 e->seq, e->commit);
 	return 0;
 }
 
@@ -82,37 +42,28 @@ static int check_time(struct verifier *v, const struct envelope *e)
 {
 	const struct block_head *h = &v->r->block.head;
 
-	if (v->at > e->at)
-		return bad(v, e->seq, "event %" PRIu64 ": time falls", e->seq);
 	if ((e->seq == h->first && e->at != h->first_at) || (e->seq == v->r->block.last && e->at != h->last_at) ||
 	    e->at > h->last_at)
-		return bad(v, e->seq, "event %" PRIu64 ": time is not that of its block", e->seq);
-	v->at = e->at;
+		return chain_bad(&v->chain, e->seq, "event %" PRIu64 ": time is not that of its block", e->seq);
 	return 0;
 }
 
 static int check_event(struct verifier *v, uint64_t seq, struct slice bytes, struct err *err)
 {
 	struct envelope e;
-	int rc;
+	int rc = chain_read(&v->chain, seq, bytes, &e);
 
-	if (!envelope_decode(bytes, &e))
-		return bad(v, seq, "event %" PRIu64 ": envelope malformed", seq);
-	if (e.seq != seq)
-		return bad(v, seq, "event %" PRIu64 ": says it is %" PRIu64, seq, e.seq);
-	if (!log_types_has(&v->r->block.head.types, e.tag))
-		return bad(v, seq, "event %" PRIu64 ": type %d is not in the mask of its block", seq, e.tag);
-	log_types_add(&v->types, e.tag);
-	if ((rc = check_commit(v, &e)) != 0 || (rc = check_time(v, &e)) != 0)
-		return rc;
-	v->ret.checked++;
-	return check_version(v, &e, err);
+	if (rc == 0)
+		rc = check_place(v, &e);
+	if (rc == 0)
+		rc = chain_follow(&v->chain, &e, err);
+	return rc == 0 ? check_time(v, &e) : rc;
 }
 
 /* A subtree that the event completes, beside what is stored of it. */
 static int check_node(struct verifier *v, unsigned level, const uint8_t hash[MERKLE_HASH], struct err *err)
 {
-	uint64_t end = v->tree.size, index = (end >> level) - 1, first = (index << level) + 1;
+	uint64_t end = v->chain.tree.size, index = (end >> level) - 1, first = (index << level) + 1;
 	uint8_t stored[MERKLE_HASH];
 	int rc = v->r->log->has_nodes ? nodes_get(v->r->txn, v->r->log->nodes, level, index, stored) : MDB_NOTFOUND;
 
@@ -124,33 +75,18 @@ static int check_node(struct verifier *v, unsigned level, const uint8_t hash[MER
 	/* The blocks before had the roots that they say. */
 	if (first < v->r->block.head.first)
 		first = v->r->block.head.first;
-	return bad(v, first, "events %" PRIu64 "..%" PRIu64 ": their stored hash differs", first, end);
-}
-
-static int check_mark(struct verifier *v)
-{
-	uint8_t root[MERKLE_HASH];
-
-	for (; v->n_marks > 0 && v->marks->size == v->tree.size; v->marks++, v->n_marks--) {
-		merkle_root(&v->tree, root);
-		if (memcmp(root, v->marks->root, MERKLE_HASH) != 0)
-			return bad(v, v->held + 1,
-				   "events %" PRIu64 "..%" PRIu64 ": not those of the checkpoint of size %" PRIu64,
-				   v->held + 1, v->tree.size, v->tree.size);
-		v->held = v->tree.size;
-	}
-	return 0;
+	return chain_bad(&v->chain, first, "events %" PRIu64 "..%" PRIu64 ": their stored hash differs", first, end);
 }
 
 static int check_hashes(struct verifier *v, struct slice bytes, struct err *err)
 {
 	uint8_t full[MERKLE_STEPS][MERKLE_HASH];
-	unsigned n = merkle_add_full(&v->tree, bytes, full);
+	unsigned n = merkle_add_full(&v->chain.tree, bytes, full);
 	int rc = 0;
 
 	for (unsigned k = 0; rc == 0 && k < n; k++)
 		rc = check_node(v, (k + 1) * MERKLE_STEP, full[k], err);
-	return rc == 0 ? check_mark(v) : rc;
+	return rc == 0 ? chain_mark(&v->chain) : rc;
 }
 
 static int check_group(struct verifier *v, struct err *err)
@@ -181,13 +117,14 @@ static int check_block_end(struct verifier *v)
 	uint8_t root[MERKLE_HASH];
 
 	if (h->first >= v->from && last <= v->to && memcmp(&h->types, &v->types, sizeof(v->types)) != 0)
-		return bad(v, h->first, "block %" PRIu64 "..%" PRIu64 ": mask has types that are not there", h->first,
-			   last);
+		return chain_bad(&v->chain, h->first,
+				 "block %" PRIu64 "..%" PRIu64 ": mask has types that are not there", h->first, last);
 	if (v->from > 1)
 		return 0;
-	merkle_root(&v->tree, root);
+	merkle_root(&v->chain.tree, root);
 	if (memcmp(root, h->root, MERKLE_HASH) != 0)
-		return bad(v, h->first, "block %" PRIu64 "..%" PRIu64 ": Merkle root differs", h->first, last);
+		return chain_bad(&v->chain, h->first, "block %" PRIu64 "..%" PRIu64 ": Merkle root differs", h->first,
+				 last);
 	return 0;
 }
 
@@ -199,9 +136,9 @@ static int check_block(struct verifier *v, uint64_t seq, struct err *err)
 
 	if (rc != 0)
 		return bad_or_error(v, rc, seq, err);
-	if (v->ret.checked > 0 && r->block.head.first != seq)
-		return bad(v, seq, "block %" PRIu64 "..%" PRIu64 ": overlaps the one before", r->block.head.first,
-			   r->block.last);
+	if (v->chain.ret.checked > 0 && r->block.head.first != seq)
+		return chain_bad(&v->chain, seq, "block %" PRIu64 "..%" PRIu64 ": overlaps the one before",
+				 r->block.head.first, r->block.last);
 	v->types = (struct log_types){ { 0 } };
 	for (uint32_t g = 0; g < r->block.n_groups; g++) {
 		r->has_group = false;
@@ -220,24 +157,16 @@ static int check_tail_row(struct verifier *v, const struct merkle *tail)
 {
 	size_t peaks = (size_t)merkle_n_peaks(tail->size) * MERKLE_HASH;
 
-	if (v->from > 1 || v->tree.size != tail->size)
+	if (v->from > 1 || v->chain.tree.size != tail->size)
 		return 0;
-	if (memcmp(v->tree.peaks, tail->peaks, peaks) != 0)
-		return bad(v, tail->size, "tail row: is not the tree of size %" PRIu64, tail->size);
+	if (memcmp(v->chain.tree.peaks, tail->peaks, peaks) != 0)
+		return chain_bad(&v->chain, tail->size, "tail row: is not the tree of size %" PRIu64, tail->size);
 	return 0;
-}
-
-static int check_marks_left(struct verifier *v)
-{
-	if (v->n_marks == 0)
-		return 0;
-	return bad(v, v->tree.size + 1, "the log ends at %" PRIu64 ", a checkpoint has seen %" PRIu64, v->tree.size,
-		   v->marks->size);
 }
 
 static int take_breath(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
-	if (progress != NULL && !progress(arg, v->ret.checked, v->to - v->from + 1))
+	if (progress != NULL && !progress(arg, v->chain.ret.checked, v->to - v->from + 1))
 		return err_set(err, E_UNAVAILABLE, "verifying was stopped");
 	/* A long transaction would keep freed pages from being used again. */
 	return log_reader_refresh(v->r, err);
@@ -254,14 +183,14 @@ static int run(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t),
 	if (v->to == 0 || v->to > tail.size)
 		v->to = tail.size;
 	if (v->r->seen > tail.size)
-		return bad(v, tail.size + 1, "tail row: ends at %" PRIu64 ", the blocks at %" PRIu64, tail.size,
-			   v->r->seen);
-	rc = check_mark(v); /* of size 0 */
+		return chain_bad(&v->chain, tail.size + 1, "tail row: ends at %" PRIu64 ", the blocks at %" PRIu64,
+				 tail.size, v->r->seen);
+	rc = chain_mark(&v->chain); /* of size 0 */
 	if (rc != 0)
 		return rc;
 	for (uint64_t seq = v->from; seq <= v->to; seq = v->r->block.last + 1) {
-		if (v->ret.checked - told >= PROGRESS_EVERY) {
-			told = v->ret.checked;
+		if (v->chain.ret.checked - told >= PROGRESS_EVERY) {
+			told = v->chain.ret.checked;
 			rc = take_breath(v, progress, arg, err);
 			if (rc != 0)
 				return rc;
@@ -271,7 +200,7 @@ static int run(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t),
 			return rc;
 	}
 	rc = check_tail_row(v, &tail);
-	return rc == 0 ? check_marks_left(v) : rc;
+	return rc == 0 ? chain_end(&v->chain) : rc;
 }
 
 static int verify(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct log_verdict *ret,
@@ -282,10 +211,10 @@ static int verify(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_
 	if (rc != 0)
 		return rc;
 	rc = run(v, progress, arg, err);
-	versions_free(&v->versions);
+	chain_free(&v->chain);
 	if (rc != 0 && rc != BAD)
 		return rc;
-	*ret = v->ret;
+	*ret = v->chain.ret;
 	return 0;
 }
 
@@ -293,8 +222,9 @@ int log_verify(struct log_reader *r, uint64_t from, uint64_t to,
 	       bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
 	       struct err *err)
 {
-	struct verifier v = { .r = r, .from = from ? from : 1, .to = to, .ret.ok = true, .at = INT64_MIN };
+	struct verifier v = { .r = r, .from = from ? from : 1, .to = to };
 
+	chain_init(&v.chain, v.from, NULL, 0);
 	return verify(&v, progress, arg, ret, err);
 }
 
@@ -302,7 +232,8 @@ int log_verify_marks(struct log_reader *r, const struct log_mark *marks, size_t 
 		     bool (*progress)(void *arg, uint64_t done, uint64_t of), void *arg, struct log_verdict *ret,
 		     struct err *err)
 {
-	struct verifier v = { .r = r, .from = 1, .ret.ok = true, .at = INT64_MIN, .marks = marks, .n_marks = n_marks };
+	struct verifier v = { .r = r, .from = 1 };
 
+	chain_init(&v.chain, 1, marks, n_marks);
 	return verify(&v, progress, arg, ret, err);
 }
