@@ -249,6 +249,20 @@ bool mp_raw(struct mp *m, unsigned depth, struct slice *ret)
 	return true;
 }
 
+bool mp_find(struct slice map, struct slice name, unsigned depth, struct slice *ret)
+{
+	struct mp m = mp_of(map);
+	struct slice other;
+	uint32_t n;
+
+	if (!mp_map(&m, &n))
+		return false;
+	while (n-- > 0 && mp_str(&m, &other) && mp_raw(&m, depth, ret))
+		if (slice_eq(other, name))
+			return true;
+	return false;
+}
+
 struct mp_pair {
 	struct slice key;
 	struct slice value;

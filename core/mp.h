@@ -75,6 +75,9 @@ bool mp_map(struct mp *m, uint32_t *ret_n);
 bool mp_skip(struct mp *m, unsigned depth);
 /* The bytes of the next value, stepped over. */
 bool mp_raw(struct mp *m, unsigned depth, struct slice *ret);
+/* The packed value of a name in a packed map whose keys are texts, at most depth levels of nesting below it. False: it
+ * is not there, or that is no such map. */
+bool mp_find(struct slice map, struct slice name, unsigned depth, struct slice *ret);
 /*
  * Writes the next value as all do that hold the same: each part in its shortest form, maps in the order of their keys,
  * which are texts. Scratch comes from the arena; without room for it the buffer fails.

@@ -118,6 +118,16 @@ enum event_type event_by_name(struct slice name)
 	return N_EVENTS;
 }
 
+const struct record *event_record(uint8_t tag)
+{
+	enum event_type type = event_by_tag(tag);
+
+	for (const struct event_old *old = event_olds; old->tag != 0; old++)
+		if (old->tag == tag)
+			return old->record();
+	return type != N_EVENTS ? event_defs[type].record() : NULL;
+}
+
 void event_add_tags(enum event_type type, uint64_t ret_bits[4])
 {
 	uint8_t tag = event_defs[type].tag;

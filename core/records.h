@@ -134,6 +134,8 @@ void event_add_tags(enum event_type type, uint64_t ret_bits[4]);
 /* N_EVENTS: no such tag / name. The type of an older tag is the one that it is read as. */
 enum event_type event_by_tag(uint8_t tag);
 enum event_type event_by_name(struct slice name);
+/* The record that data is stored as under a tag; NULL: no such tag. */
+const struct record *event_record(uint8_t tag);
 /* Tags of "point.credited" or "point.*"; false: none. */
 bool event_tags(struct slice pattern, uint64_t ret_bits[4]);
 

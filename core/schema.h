@@ -165,6 +165,21 @@ void record_put_wire(struct buf *b, const struct record *r, const void *obj);
 unsigned record_wire_count(const struct record *r);
 void record_put_wire_pairs(struct buf *b, const struct record *r, const void *obj);
 
+/* ---- stored form, by names, and back ---- */
+
+/*
+ * Appends what a stored record holds as a map: as the wire shows it, but for what is derived, with what is hidden, and
+ * with no more fields than were stored, of a record that has grown since. So record_restore() leads back, whatever
+ * version reads it. False: malformed, or with more elements than the record has.
+ */
+bool record_show(struct buf *b, const struct record *r, struct mp *m);
+/*
+ * Appends the stored form of such a map, its pairs in any order. False: no map of such a record (a pair unknown, twice,
+ * missing, or of another kind). Values have one stored form, which need not be the one they had (a number longer than
+ * it must be): whoever needs the same bytes compares.
+ */
+bool record_restore(struct buf *b, const struct record *r, struct mp *m);
+
 /* One value of a kind. */
 void value_put_wire(struct buf *b, uint8_t kind, const void *value);
 

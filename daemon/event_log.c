@@ -47,14 +47,9 @@ static uint64_t source_head(void *arg)
 	return log_reader_head(arg);
 }
 
-static void source_rest(void *arg)
-{
-	log_reader_idle(arg);
-}
-
 struct event_source event_source_of(struct log_reader *reader)
 {
-	return (struct event_source){ source_get, source_next, source_seek_time, source_head, reader, source_rest };
+	return (struct event_source){ source_get, source_next, source_seek_time, source_head, reader };
 }
 
 /* ---- a log that ends earlier ---- */
@@ -97,17 +92,9 @@ static uint64_t bounded_head(void *arg)
 	return ((const struct bounded_log *)arg)->head;
 }
 
-static void bounded_rest(void *arg)
-{
-	const struct bounded_log *b = arg;
-
-	if (b->source->rest != NULL)
-		b->source->rest(b->source->arg);
-}
-
 struct event_source event_source_bounded(struct bounded_log *bound)
 {
-	return (struct event_source){ bounded_get, bounded_next, bounded_seek_time, bounded_head, bound, bounded_rest };
+	return (struct event_source){ bounded_get, bounded_next, bounded_seek_time, bounded_head, bound };
 }
 
 /* ---- showing ---- */
@@ -139,18 +126,30 @@ static void put_idempotency(struct buf *b, const struct envelope *env)
 	buf_append(b, env->result.base, env->result.len);
 }
 
-int event_show(struct buf *b, struct slice stored, bool raw, struct arena *arena, struct err *err)
+static bool put_data(struct buf *b, const struct event *ev, const struct envelope *env, unsigned how)
+{
+	struct mp stored = mp_of(env->data);
+
+	if (how & EVENT_AS_STORED)
+		return record_show(b, event_record(env->tag), &stored);
+	record_put_wire(b, event_defs[ev->type].record(), ev->data);
+	return true;
+}
+
+int event_show(struct buf *b, struct slice stored, unsigned how, struct arena *arena, struct err *err)
 {
 	struct envelope env;
 	struct map_writer w;
 	struct event ev;
 
 	if (!event_from_stored(stored, arena, &ev, &env))
-		return err_set(err, E_INTERNAL, "an event does not decode: of a newer version, or damaged");
+		goto damaged;
 	map_open(&w, b);
 	map_uint(&w, "seq", ev.seq);
 	map_uint(&w, "commit", ev.commit);
 	map_str(&w, "type", event_defs[ev.type].name);
+	if (how & EVENT_AS_STORED)
+		map_uint(&w, "tag", env.tag);
 	map_text(&w, "stream", ev.stream);
 	map_uint(&w, "version", ev.version);
 	map_int(&w, "at", ev.at);
@@ -161,11 +160,14 @@ int event_show(struct buf *b, struct slice stored, bool raw, struct arena *arena
 	map_opt_int(&w, "cause", env.cause != 0, (int64_t)env.cause);
 	put_idempotency(map_key(&w, "idempotency"), &env);
 	put_users(map_key(&w, "users"), ev.type, ev.data);
-	record_put_wire(map_key(&w, "data"), event_defs[ev.type].record(), ev.data);
-	if (raw) {
+	if (!put_data(map_key(&w, "data"), &ev, &env, how))
+		goto damaged;
+	if (how & EVENT_RAW) {
 		mp_put_bin(map_key(&w, "raw"), stored.len);
 		buf_append(b, stored.base, stored.len);
 	}
 	map_close(&w);
 	return 0;
+damaged:
+	return err_set(err, E_INTERNAL, "an event does not decode: of a newer version, or damaged");
 }

@@ -17,7 +17,11 @@ struct bounded_log {
 };
 struct event_source event_source_bounded(struct bounded_log *bound);
 
-/* Writes a stored event as the wire shows it. raw: adds the stored bytes. E_INTERNAL: does not decode. */
-int event_show(struct buf *b, struct slice stored, bool raw, struct arena *arena, struct err *err);
+/* Writes a stored event as the wire shows it. E_INTERNAL: it does not decode. */
+enum {
+	EVENT_RAW = 1,       /* adds the stored bytes */
+	EVENT_AS_STORED = 2, /* the tag, and data as record_show() has it: what is stored, and nothing else */
+};
+int event_show(struct buf *b, struct slice stored, unsigned how, struct arena *arena, struct err *err);
 
 #endif

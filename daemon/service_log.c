@@ -18,7 +18,7 @@ int service_log_get(struct call *c, const struct log_get *p)
 
 	if (rc == E_NOT_FOUND)
 		return err_missing(c->err, "event", (int64_t)p->seq);
-	return rc == 0 ? event_show(c->out, e.bytes, p->raw, ledger_state(l)->arena, c->err) : rc;
+	return rc == 0 ? event_show(c->out, e.bytes, p->raw ? EVENT_RAW : 0, ledger_state(l)->arena, c->err) : rc;
 }
 
 /* ---- log.read ---- */
@@ -137,7 +137,7 @@ static int read_items(struct call *c, const struct log_read *p, struct walk *w, 
 			return 0;
 		}
 		if (matches(w, p, &e, arena)) {
-			rc = event_show(c->out, e.bytes, false, arena, c->err);
+			rc = event_show(c->out, e.bytes, p->raw ? EVENT_RAW : 0, arena, c->err);
 			if (rc != 0)
 				return rc;
 			pg->n++;

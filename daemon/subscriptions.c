@@ -164,7 +164,7 @@ static uint32_t collect(struct subscriptions *s, struct subscription *sub, struc
 		seq = e.seq + 1;
 		if (!wants(sub, e.bytes, arena))
 			continue;
-		if (event_show(b, e.bytes, false, arena, &err) == 0) {
+		if (event_show(b, e.bytes, 0, arena, &err) == 0) {
 			n++;
 			sub->last_pushed = e.seq;
 		}
