@@ -41,11 +41,14 @@ struct dianactl_texts {
 	size_t n;
 };
 
+#define DIANACTL_LEVEL_ANY UINT64_MAX
+
 enum dianactl_option_type {
 	DIANACTL_FLAG,   /* bool */
 	DIANACTL_TEXT,   /* const char *, borrowed from the command line */
 	DIANACTL_TEXTS,  /* struct dianactl_texts */
 	DIANACTL_NUMBER, /* uint64_t, from 1 */
+	DIANACTL_LEVEL,  /* the same, given behind '=' or not at all: then DIANACTL_LEVEL_ANY */
 };
 
 struct dianactl_option {
@@ -77,11 +80,15 @@ struct dianactl_command {
 
 extern const struct dianactl_command dianactl_auction_command;
 extern const struct dianactl_command dianactl_audit_command;
+extern const struct dianactl_command dianactl_backup_command;
 extern const struct dianactl_command dianactl_call_command;
+extern const struct dianactl_command dianactl_export_command;
 extern const struct dianactl_command dianactl_history_command;
+extern const struct dianactl_command dianactl_import_command;
 extern const struct dianactl_command dianactl_methods_command;
 extern const struct dianactl_command dianactl_projection_command;
 extern const struct dianactl_command dianactl_replay_command;
+extern const struct dianactl_command dianactl_restore_command;
 extern const struct dianactl_command dianactl_status_command;
 extern const struct dianactl_command dianactl_tail_command;
 extern const struct dianactl_command dianactl_top_command;

@@ -44,13 +44,6 @@ struct replaying {
 	struct buf params;     /* packed */
 };
 
-static int replay_failed(const struct err *err)
-{
-	fflush(stdout);
-	fprintf(stderr, "%s: %s\n", err_name(err->code), err->text);
-	return DIANACTL_REFUSED;
-}
-
 /* ---- progress, on stderr ---- */
 
 static bool on_progress(void *arg, uint64_t seq, uint64_t to)
@@ -89,7 +82,7 @@ static int fold(struct replaying *r)
 	if (rc != 0 && dianactl_stop_wait(r->ctl, 0))
 		dianactl_session_warn("stopped after event %" PRIu64 "; the next run goes on from there", r->folded);
 	else if (rc != 0)
-		return replay_failed(&err);
+		return dianactl_session_err(&err);
 	return rc == 0 ? DIANACTL_OK : DIANACTL_NO_ANSWER;
 }
 
@@ -116,7 +109,7 @@ static int find_moment(struct replaying *r, const struct replay_values *v)
 	int rc = v->at != NULL ? moment_of_time(r, v->at, &err) : replay_at_seq(r->replay, v->to_seq, &r->moment, &err);
 
 	if (rc != 0)
-		return replay_failed(&err);
+		return dianactl_session_err(&err);
 	if (v->at == NULL && r->moment.seq != v->to_seq)
 		dianactl_session_warn("event %" PRIu64 " is of a commit that ends with %" PRIu64 ": as of its end",
 				      v->to_seq, r->moment.seq);
@@ -133,7 +126,7 @@ static int ask(struct replaying *r)
 
 	buf_init(&out, ANSWER_MAX);
 	if (replay_query(r->replay, r->method, buf_slice(&r->params), &out, &err) != 0)
-		rc = replay_failed(&err);
+		rc = dianactl_session_err(&err);
 	else
 		rc = dianactl_session_print_packed(&out);
 	buf_free(&out);
@@ -208,7 +201,7 @@ static int find_method(struct replaying *r, const struct client_params *params)
 	if (params->failed || r->params.failed)
 		return dianactl_session_no_memory();
 	if (replay_find(slice_str(r->ctl->words[1]), buf_slice(&r->params), &r->method, &err) != 0)
-		return replay_failed(&err);
+		return dianactl_session_err(&err);
 	return DIANACTL_OK;
 }
 
@@ -225,7 +218,7 @@ static int open_and_run(struct replaying *r, const struct replay_values *v, cons
 		return rc;
 	options_default_data(data, sizeof(data));
 	if (replay_open(v->data != NULL ? v->data : data, &r->replay, &err) != 0)
-		return replay_failed(&err);
+		return dianactl_session_err(&err);
 	rc = run_opened(r, v);
 	replay_close(r->replay);
 	return rc;

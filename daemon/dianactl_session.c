@@ -184,6 +184,13 @@ int dianactl_session_no_memory(void)
 	return DIANACTL_NO_ANSWER;
 }
 
+int dianactl_session_err(const struct err *err)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s: %s\n", err_name(err->code), err->text);
+	return DIANACTL_REFUSED;
+}
+
 int dianactl_session_print_json(const msgpack_object *object)
 {
 	client_json_print(stdout, object, CLIENT_JSON_PRETTY);

@@ -11,6 +11,7 @@
 #include <msgpack.h>
 
 #include "core/buf.h"
+#include "core/err.h"
 #include "daemon/client_error.h"
 #include "daemon/client_params.h"
 #include "daemon/client_rpc.h"
@@ -65,6 +66,10 @@ int dianactl_session_odd(const char *method);
 
 /* "dianactl: out of memory". Returns DIANACTL_NO_ANSWER. */
 int dianactl_session_no_memory(void);
+
+/* Reports a failure of this program's own work on files as if a daemon had refused: "code: message". Returns
+ * DIANACTL_REFUSED. */
+int dianactl_session_err(const struct err *err);
 
 /* Prints object as indented JSON and a newline. Returns DIANACTL_OK. */
 int dianactl_session_print_json(const msgpack_object *object);

@@ -11,6 +11,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/event_log.h"
+#include "daemon/log_directory.h"
 #include "daemon/plans.h"
 #include "log/log.h"
 #include "projections/engine.h"
@@ -35,27 +36,6 @@ struct replay {
 	uint8_t first[32]; /* root over the first event alone */
 };
 
-/* ---- the log ---- */
-
-/* data/log of a data directory or a backup. */
-static int open_log(struct replay *r, const char *data, struct err *err)
-{
-	char dir[PATH_SIZE], file[PATH_SIZE + 16];
-	int rc;
-
-	if ((size_t)snprintf(dir, sizeof(dir), "%s/log", data) >= sizeof(dir))
-		return err_field(err, "data", "is too long");
-	snprintf(file, sizeof(file), "%s/data.mdb", dir);
-	if (access(file, R_OK) != 0)
-		return err_set(err, E_NOT_FOUND, "no ledger in %.120s: log/data.mdb: %s", data, strerror(errno));
-	rc = log_open_readonly(dir, &r->log, err);
-	if (rc == 0)
-		rc = log_reader_open(r->log, LOG_DURABLE_ONLY, &r->reader, err);
-	if (rc == 0)
-		rc = log_reader_refresh(r->reader, err);
-	return rc;
-}
-
 int replay_open(const char *data, struct replay **ret, struct err *err)
 {
 	struct replay *r = calloc(1, sizeof(*r));
@@ -65,7 +45,7 @@ int replay_open(const char *data, struct replay **ret, struct err *err)
 		return err_set(err, E_INTERNAL, "no memory");
 	rc = plans_init(err);
 	if (rc == 0)
-		rc = open_log(r, data, err);
+		rc = log_directory_open(data, &r->log, &r->reader, err);
 	if (rc == 0 && log_reader_head(r->reader) == 0)
 		rc = err_set(err, E_NOT_FOUND, "the ledger in %.120s has no event yet", data);
 	if (rc == 0)

@@ -1,4 +1,5 @@
 #include "daemon/server.h"
+#include "daemon/backups.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -49,6 +50,7 @@ struct server {
 	struct rate *rate;
 	struct stats *stats;
 	struct slowlog *slowlog;
+	struct backups *backups;
 	struct subscriptions *subscriptions;
 	struct worker *reader, *prover, *rebuilder;
 	struct note_key log_key;
@@ -83,6 +85,11 @@ struct ledger *server_ledger(struct server *srv)
 struct stats *server_stats_of(struct server *srv)
 {
 	return srv->stats;
+}
+
+struct backups *server_backups(struct server *srv)
+{
+	return srv->backups;
 }
 
 struct slowlog *server_slowlog(struct server *srv)
@@ -738,11 +745,11 @@ static int open_ledger(struct server *srv, struct err *err)
 	if (rc == 0)
 		rc = open_log_key(srv, err);
 	if (rc == 0)
-		rc = worker_start(srv->base, "reader", WORKER_LONG, &srv->reader, err);
+		rc = worker_start(srv->base, "reader", &srv->reader, err);
 	if (rc == 0)
-		rc = worker_start(srv->base, "prover", WORKER_PROMPT, &srv->prover, err);
+		rc = worker_start(srv->base, "prover", &srv->prover, err);
 	if (rc == 0)
-		rc = worker_start(srv->base, "rebuilder", WORKER_LONG, &srv->rebuilder, err);
+		rc = worker_start(srv->base, "rebuilder", &srv->rebuilder, err);
 	return rc;
 }
 
@@ -753,9 +760,10 @@ static int open_parts(struct server *srv, struct err *err)
 	srv->rate = rate_new();
 	srv->stats = stats_new();
 	srv->slowlog = slowlog_new();
+	srv->backups = backups_new();
 	srv->subscriptions = subscriptions_new(srv);
 	if (srv->sessions == NULL || srv->rate == NULL || srv->stats == NULL || srv->slowlog == NULL ||
-	    srv->subscriptions == NULL)
+	    srv->backups == NULL || srv->subscriptions == NULL)
 		return err_set(err, E_INTERNAL, "no memory");
 	return plans_init(err);
 }
@@ -829,6 +837,7 @@ void server_close(struct server *srv)
 	subscriptions_free(srv->subscriptions);
 	stats_free(srv->stats);
 	slowlog_free(srv->slowlog);
+	backups_free(srv->backups);
 	rate_free(srv->rate);
 	free(srv->sessions);
 	plans_free();

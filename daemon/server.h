@@ -27,6 +27,7 @@ struct event_base *server_base(struct server *srv);
 struct ledger *server_ledger(struct server *srv);
 struct stats *server_stats_of(struct server *srv);
 struct slowlog *server_slowlog(struct server *srv);
+struct backups *server_backups(struct server *srv);
 struct subscriptions *server_subscriptions(struct server *srv);
 /* The key that signs checkpoints; the same as long as the server lives. */
 const struct note_key *server_log_key(const struct server *srv);

@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/backups.h"
 #include "daemon/call.h"
 #include "daemon/clock.h"
+#include "daemon/server.h"
 #include "daemon/worker_query.h"
 #include "log/log.h"
 
@@ -13,6 +15,7 @@
 
 enum { PATH_SIZE = 3001 };
 struct backup_task {
+	struct backups *backups;
 	char path[PATH_SIZE];
 	bool compact;
 };
@@ -41,8 +44,10 @@ static int run_backup(struct worker_task *t)
 		return rc;
 	snprintf(dir, sizeof(dir), "%s/log", b->path);
 	rc = make_dir(dir, t->err);
-	if (rc == 0)
-		rc = log_backup(t->log, dir, b->compact, &done, t->err);
+	if (rc == 0) {
+		rc = log_backup(t->log, dir, b->compact, backups_begin(b->backups, b->path, dir), &done, t->err);
+		backups_end(b->backups);
+	}
 	if (rc != 0) {
 		log_backup_remove(dir);
 		rmdir(b->path);
@@ -58,7 +63,7 @@ static int run_backup(struct worker_task *t)
 
 int service_server_backup(struct call *c, const struct server_backup *p)
 {
-	struct backup_task b = { .compact = p->compact };
+	struct backup_task b = { .backups = server_backups(c->server), .compact = p->compact };
 	struct stat st;
 
 	if (p->path.len == 0 || *(const char *)p->path.base != '/' || memchr(p->path.base, 0, p->path.len) != NULL)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/backups.h"
 #include "daemon/call.h"
 #include "daemon/clock.h"
 #include "daemon/ledger.h"
@@ -229,6 +230,8 @@ int service_server_stats(struct call *c, const struct server_stats *p)
 		stats_show_lists(st, map_key(&w, "lists"));
 	if (section_wanted(p, "subscriptions"))
 		put_subscriptions(c, map_key(&w, "subscriptions"));
+	if (section_wanted(p, "backup"))
+		backups_show(server_backups(c->server), map_key(&w, "backup"));
 	map_close(&w);
 	if (p->reset) {
 		stats_reset(st);

@@ -36,7 +36,16 @@ static int sync_path(const char *path, int flags)
 	return rc;
 }
 
-static int verify_copy(const char *dir, struct log_backup *ret, struct err *err)
+static bool on_verified(void *arg, uint64_t done, uint64_t of)
+{
+	struct log_backup_progress *p = arg;
+
+	p->done = done;
+	p->of = of;
+	return true;
+}
+
+static int verify_copy(const char *dir, struct log_backup_progress *progress, struct log_backup *ret, struct err *err)
 {
 	struct log_verdict verdict;
 	struct log_reader *r;
@@ -47,7 +56,7 @@ static int verify_copy(const char *dir, struct log_backup *ret, struct err *err)
 		return err_wrap(err, "the copy");
 	rc = log_reader_open(copy, LOG_DURABLE_ONLY, &r, err);
 	if (rc == 0) {
-		rc = log_verify(r, 1, 0, NULL, NULL, &verdict, err);
+		rc = log_verify(r, 1, 0, on_verified, progress, &verdict, err);
 		log_reader_close(r);
 	}
 	if (rc == 0 && !verdict.ok)
@@ -71,15 +80,36 @@ void log_backup_remove(const char *dir)
 	rmdir(dir);
 }
 
-int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_backup *ret, struct err *err)
+void log_backup_look(const struct log_backup_progress *p, const char *dir, enum log_backup_phase *ret_phase,
+		     uint64_t *ret_done, uint64_t *ret_of)
 {
 	char path[BACKUP_PATH_MAX];
 	struct stat st;
-	int rc = enough_room(r->log, dir, err);
 
-	if (rc != 0)
-		return rc;
-	rc = mdb_env_copy2(r->log->env, dir, compact ? MDB_CP_COMPACT : 0);
+	*ret_phase = (enum log_backup_phase)p->phase;
+	*ret_done = p->done;
+	*ret_of = p->of;
+	if (*ret_phase != LOG_BACKUP_COPIES)
+		return;
+	/* LMDB copies in one call; what is there shows how far it is. */
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	if (stat(path, &st) == 0)
+		*ret_done = (uint64_t)st.st_size;
+}
+
+static void begin_phase(struct log_backup_progress *p, enum log_backup_phase phase, uint64_t of)
+{
+	p->done = 0;
+	p->of = of;
+	p->phase = (int)phase;
+}
+
+static int copy(struct log_reader *r, const char *dir, bool compact, uint64_t *ret_bytes, struct err *err)
+{
+	char path[BACKUP_PATH_MAX];
+	struct stat st;
+	int rc = mdb_env_copy2(r->log->env, dir, compact ? MDB_CP_COMPACT : 0);
+
 	if (rc != 0)
 		return err_mdb(err, rc, "copy to %s", dir);
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
@@ -90,8 +120,28 @@ int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_b
 		rc = errno;
 	if (rc != 0)
 		return err_mdb(err, rc, "copy to %s", dir);
-	rc = verify_copy(dir, ret, err);
+	*ret_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_backup_progress *progress,
+	       struct log_backup *ret, struct err *err)
+{
+	struct log_backup_progress unseen = { 0 };
+	struct log_backup_progress *p = progress != NULL ? progress : &unseen;
+	uint64_t bytes, used, map;
+	int rc = enough_room(r->log, dir, err);
+
+	if (rc != 0)
+		return rc;
+	env_sizes(r->log->env, &used, &map);
+	begin_phase(p, LOG_BACKUP_COPIES, used);
+	rc = copy(r, dir, compact, &bytes, err);
+	if (rc != 0)
+		return rc;
+	begin_phase(p, LOG_BACKUP_VERIFIES, log_reader_head(r));
+	rc = verify_copy(dir, p, ret, err);
 	if (rc == 0)
-		ret->bytes = (uint64_t)st.st_size;
+		ret->bytes = bytes;
 	return rc;
 }

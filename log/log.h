@@ -90,7 +90,7 @@ uint64_t block_last_seq(const struct block *block);
 /* ---- reading ---- */
 
 /* Sees the durable blocks as of log_reader_refresh() and, without LOG_DURABLE_ONLY, the block in
- * flight and the open one. With it, a reader that takes much refreshes by itself, between two calls. */
+ * flight and the open one. */
 enum { LOG_DURABLE_ONLY = 1 };
 struct log_reader;
 struct log_entry {
@@ -194,13 +194,23 @@ struct log_backup {
 	uint64_t bytes;
 	uint64_t seq; /* last event of the copy */
 };
+/* How far it is. All zero before; any thread may look while it runs. */
+enum log_backup_phase { LOG_BACKUP_BEGINS, LOG_BACKUP_COPIES, LOG_BACKUP_VERIFIES };
+struct log_backup_progress {
+	_Atomic int phase;
+	_Atomic uint64_t done, of; /* bytes, at most; events */
+};
+/* dir: that of log_backup(). */
+void log_backup_look(const struct log_backup_progress *p, const char *dir, enum log_backup_phase *ret_phase,
+		     uint64_t *ret_done, uint64_t *ret_of);
 /*
  * Copies the durable log to the directory `dir`, which exists and is empty, while the log goes on; makes the copy
- * durable and checks all of it. compact: without free pages. On any thread. E_STORAGE_FULL: the target has no room, or
- * ran out of it; E_UNAVAILABLE, E_INTERNAL: it could not be written, or is damaged. What was written then is left:
- * log_backup_remove() takes it and `dir` away.
+ * durable and checks all of it. compact: without free pages. On any thread. progress may be NULL. E_STORAGE_FULL: the
+ * target has no room, or ran out of it; E_UNAVAILABLE, E_INTERNAL: it could not be written, or is damaged. What was
+ * written then is left: log_backup_remove() takes it and `dir` away.
  */
-int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_backup *ret, struct err *err);
+int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_backup_progress *progress,
+	       struct log_backup *ret, struct err *err);
 void log_backup_remove(const char *dir);
 
 /* ---- looking at it ---- */
