@@ -28,7 +28,8 @@ static const struct dianactl_command *const commands[] = {
 	&dianactl_status_command,  &dianactl_watch_command,  &dianactl_user_command,       &dianactl_auction_command,
 	&dianactl_history_command, &dianactl_top_command,    &dianactl_tail_command,       &dianactl_call_command,
 	&dianactl_methods_command, &dianactl_verify_command, &dianactl_projection_command, &dianactl_audit_command,
-	&dianactl_replay_command,  &dianactl_why_command,
+	&dianactl_replay_command,  &dianactl_why_command,    &dianactl_backup_command,     &dianactl_restore_command,
+	&dianactl_export_command,  &dianactl_import_command,
 };
 
 static const struct dianactl_option common_options[] = {

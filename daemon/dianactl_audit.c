@@ -11,8 +11,10 @@
 static const struct dianactl_option audit_options[] = {
 	{ "data", 0, DIANACTL_TEXT, offsetof(struct audit_values, data), "DIR",
 	  "read this data directory instead of asking the daemon" },
+	{ "export", 0, DIANACTL_TEXT, offsetof(struct audit_values, export), "FILE",
+	  "read this export of a whole log instead" },
 	{ "key", 0, DIANACTL_TEXT, offsetof(struct audit_values, key), "KEY",
-	  "verify: the ledger's key, or a file with it (default: what the ledger says)" },
+	  "verify: the ledger's key, or a file with it (default: its own)" },
 	{ "offline", 0, DIANACTL_FLAG, offsetof(struct audit_values, offline), NULL,
 	  "verify: only the files, with --key, without any ledger" },
 	{ "size", 0, DIANACTL_NUMBER, offsetof(struct audit_values, size), "N",
@@ -193,6 +195,14 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+int audit_open(struct dianactl *ctl, const struct audit_values *v, struct audited *ret)
+{
+	if (v->export == NULL)
+		return audited_open(ctl, v->data, ret);
+	audited_open_export(ctl, v->export, ret);
+	return DIANACTL_OK;
+}
+
 static int run_verb(struct dianactl *ctl, const struct verb *verb, const struct audit_values *v)
 {
 	struct audited a;
@@ -205,7 +215,7 @@ static int run_verb(struct dianactl *ctl, const struct verb *verb, const struct 
 	if (ctl->n_words > verb->max_words)
 		return dianactl_session_usage(ctl, "audit %s takes no further argument '%s'", verb->name,
 					      ctl->words[verb->max_words]);
-	rc = audited_open(ctl, v->data, &a);
+	rc = audit_open(ctl, v, &a);
 	if (rc != DIANACTL_OK)
 		return rc;
 	rc = verb->run(&a, v);
@@ -218,6 +228,8 @@ static int audit_run(struct dianactl *ctl, const void *values)
 	const struct audit_values *v = values;
 	const struct verb *verb = find_verb(ctl->words[0]);
 
+	if (v->data != NULL && v->export != NULL)
+		return dianactl_session_usage(ctl, "audit takes one of --data and --export");
 	if (verb != NULL)
 		return run_verb(ctl, verb, v);
 	if (strcmp(ctl->words[0], "verify") != 0)

@@ -258,8 +258,7 @@ static int report(const struct audit *au)
 
 /* ---- the command ---- */
 
-/* The key itself, or a file that holds it: a key is no name of a file that anybody has. */
-static int read_key(const char *given, struct note_key *ret)
+int audit_read_key(const char *given, struct note_key *ret)
 {
 	struct buf text;
 	struct err err;
@@ -287,7 +286,7 @@ static int read_items(struct audit *au)
 	return rc;
 }
 
-static int read_ledgers_key(struct audited *a, struct note_key *ret)
+static int ledgers_key(struct audited *a, struct note_key *ret)
 {
 	int rc = a->ops->key(a, ret);
 
@@ -299,13 +298,13 @@ static int read_ledgers_key(struct audited *a, struct note_key *ret)
 static int with_ledger(struct audit *au, const struct audit_values *v)
 {
 	struct audited a;
-	int rc = audited_open(au->ctl, v->data, &a);
+	int rc = audit_open(au->ctl, v, &a);
 
 	if (rc != DIANACTL_OK)
 		return rc;
-	/* A directory by itself needs no key. */
-	if (v->key == NULL && (au->n > 0 || v->data == NULL))
-		rc = read_ledgers_key(&a, &au->key);
+	/* A directory or an export by itself needs no key. */
+	if (v->key == NULL && (au->n > 0 || (v->data == NULL && v->export == NULL)))
+		rc = ledgers_key(&a, &au->key);
 	if (rc == DIANACTL_OK) {
 		check_items(au);
 		rc = ask_ledger(au, &a);
@@ -316,7 +315,7 @@ static int with_ledger(struct audit *au, const struct audit_values *v)
 
 static int run(struct audit *au, const struct audit_values *v)
 {
-	int rc = v->key != NULL ? read_key(v->key, &au->key) : DIANACTL_OK;
+	int rc = v->key != NULL ? audit_read_key(v->key, &au->key) : DIANACTL_OK;
 
 	if (rc == DIANACTL_OK)
 		rc = read_items(au);
@@ -334,8 +333,9 @@ int audit_verify(struct dianactl *ctl, const struct audit_values *v)
 	struct audit au = { .ctl = ctl, .n = ctl->n_words - 1 };
 	int rc;
 
-	if (v->offline && (v->data != NULL || v->key == NULL || au.n == 0))
-		return dianactl_session_usage(ctl, "audit verify --offline needs --key and files, and no --data");
+	if (v->offline && (v->data != NULL || v->export != NULL || v->key == NULL || au.n == 0))
+		return dianactl_session_usage(
+			ctl, "audit verify --offline needs --key and files, and neither --data nor --export");
 	au.items = calloc(au.n + 1, sizeof(*au.items));
 	au.marks = calloc(au.n + 1, sizeof(*au.marks));
 	rc = au.items == NULL || au.marks == NULL ? dianactl_session_no_memory() : run(&au, v);

@@ -2,8 +2,8 @@
 #define DAEMON_DIANACTL_AUDITED_H
 
 /*
- * The ledger that is audited: a running daemon, which is asked, or its data directory, which is read, beside the daemon
- * or without one. Functions return an exit code; what went wrong has been reported.
+ * The ledger that is audited: a running daemon, which is asked; its data directory, which is read, beside the daemon or
+ * without one; or an export. Functions return an exit code; what went wrong has been reported.
  */
 
 #include <msgpack.h>
@@ -48,15 +48,19 @@ struct audited {
 	const struct audited_ops *ops;
 	struct dianactl *ctl;
 	const char *data;          /* of a directory */
+	const char *export;        /* a file */
 	struct log *log;           /* of a directory */
 	struct log_reader *reader; /* of a directory */
 };
 
 /* data NULL: the daemon. */
 int audited_open(struct dianactl *ctl, const char *data, struct audited *ret);
+/* An export. It is read when it is asked something. */
+void audited_open_export(struct dianactl *ctl, const char *path, struct audited *ret);
 void audited_close(struct audited *a);
 
 extern const struct audited_ops audited_daemon;
 extern const struct audited_ops audited_directory;
+extern const struct audited_ops audited_export;
 
 #endif

@@ -5,6 +5,7 @@
 #include "daemon/dianactl_progress.h"
 #include "daemon/dianactl_session.h"
 #include "daemon/event_log.h"
+#include "daemon/log_directory.h"
 #include "daemon/log_key.h"
 
 static int failed(const struct err *err)
@@ -13,29 +14,14 @@ static int failed(const struct err *err)
 	return err->code == E_UNAVAILABLE || err->code == E_NOT_FOUND ? DIANACTL_NO_ANSWER : DIANACTL_REFUSED;
 }
 
-static int open_log(struct audited *a, struct err *err)
-{
-	char dir[4096];
-	int rc;
-
-	if ((size_t)snprintf(dir, sizeof(dir), "%s/log", a->data) >= sizeof(dir))
-		return err_set(err, E_INVALID_ARGUMENT, "the name of the directory is too long");
-	rc = log_open_readonly(dir, &a->log, err);
-	if (rc == 0)
-		rc = log_reader_open(a->log, LOG_DURABLE_ONLY, &a->reader, err);
-	return rc == 0 ? log_reader_refresh(a->reader, err) : rc;
-}
-
 int audited_open(struct dianactl *ctl, const char *data, struct audited *ret)
 {
 	struct audited a = { .ops = data != NULL ? &audited_directory : &audited_daemon, .ctl = ctl, .data = data };
 	struct err err;
-	int rc = data != NULL ? open_log(&a, &err) : 0;
+	int rc = data != NULL ? log_directory_open(data, &a.log, &a.reader, &err) : 0;
 
-	if (rc != 0) {
-		audited_close(&a);
+	if (rc != 0)
 		return failed(&err);
-	}
 	*ret = a;
 	return DIANACTL_OK;
 }

@@ -111,9 +111,8 @@ const struct dianactl_command dianactl_backup_command = {
 	.name = "backup",
 	.words = "PATH",
 	.help = "Copy the log to a new directory, and verify the copy",
-	.more = "The daemon copies while commands go on, to a directory that is not there yet and that its user can "
-		"make.\n"
-		"What comes out is a data directory without log.key: dianactl restore puts it in place.",
+	.more = "The daemon copies while commands go on, to a directory that is not there yet and that its user\n"
+		"can make. What comes out is a data directory without log.key: dianactl restore puts it in place.",
 	.min_words = 1,
 	.max_words = 1,
 	.run = backup_run,

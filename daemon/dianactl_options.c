@@ -48,6 +48,12 @@ static bool store_value(const struct dianactl_option *option, void *values, cons
 		return true;
 	case DIANACTL_TEXTS:
 		return add_text((struct dianactl_texts *)place, text);
+	case DIANACTL_LEVEL:
+		if (text == NULL) {
+			*(uint64_t *)place = DIANACTL_LEVEL_ANY;
+			return true;
+		}
+		/* fall through */
 	case DIANACTL_NUMBER:
 		if (!client_parse_uint(text, &number) || number == 0 || number > INT64_MAX)
 			return false;
@@ -97,7 +103,7 @@ static bool take_option(struct dianactl_arguments *arguments, const struct diana
 		snprintf(ret_problem, PROBLEM_MAX, "option --%s takes no value", option->name);
 		return false;
 	}
-	if (option->type != DIANACTL_FLAG && value == NULL) {
+	if (option->type != DIANACTL_FLAG && option->type != DIANACTL_LEVEL && value == NULL) {
 		if (arguments->at == arguments->argc) {
 			snprintf(ret_problem, PROBLEM_MAX, "option --%s needs a value (%s)", option->name,
 				 option->value);
@@ -141,8 +147,11 @@ void dianactl_options_describe(FILE *out, const struct dianactl_option *options,
 		char left[PROBLEM_MAX];
 		const struct dianactl_option *option = &options[i];
 
-		snprintf(left, sizeof(left), "--%s%s%s", option->name, option->value != NULL ? " " : "",
-			 option->value != NULL ? option->value : "");
+		if (option->type == DIANACTL_LEVEL)
+			snprintf(left, sizeof(left), "--%s[=%s]", option->name, option->value);
+		else
+			snprintf(left, sizeof(left), "--%s%s%s", option->name, option->value != NULL ? " " : "",
+				 option->value != NULL ? option->value : "");
 		if (option->letter != 0)
 			fprintf(out, "  -%c, ", option->letter);
 		else

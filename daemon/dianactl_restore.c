@@ -108,9 +108,9 @@ const struct dianactl_command dianactl_restore_command = {
 	.name = "restore",
 	.words = "BACKUP --data DIR",
 	.help = "Make a data directory from a backup",
-	.more = "Copies the log of a backup, made by dianactl backup or server.backup, checks every hash of the copy, "
-		"and\n"
-		"only then puts it in place. The backup stays as it is. A daemon started on DIR builds its views.",
+	.more = "Copies the log of a backup, made by dianactl backup or server.backup, checks every hash of the\n"
+		"copy, and only then puts it in place. The backup stays as it is. A daemon started on DIR builds\n"
+		"its views.",
 	.options = restore_options,
 	.n_options = DIANACTL_COUNT(restore_options),
 	.values_size = sizeof(struct restore_values),

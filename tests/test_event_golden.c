@@ -15,8 +15,8 @@
 
 #include "core/decide.h"
 #include "core/rules.h"
+#include "tests/lib/golden.h"
 
-#define GOLDEN "tests/golden/events.hex"
 enum { BYTES_MAX = 1 << 16, SAMPLE_SEQ = 1000 };
 
 static struct arena arena;
@@ -185,45 +185,13 @@ static struct slice sample(enum event_type type)
 
 /* ---- the file ---- */
 
-struct line {
-	char name[64];
-	uint8_t bytes[BYTES_MAX / 8];
-	size_t len;
-};
-
-static bool read_line(FILE *f, struct line *ret)
-{
-	unsigned byte;
-	int c;
-
-	if (fscanf(f, "%63s ", ret->name) != 1)
-		return false;
-	ret->len = 0;
-	while ((c = fgetc(f)) != '\n') {
-		assert_true(c != EOF && ret->len < sizeof(ret->bytes));
-		ungetc(c, f);
-		assert_int_equal(fscanf(f, "%2x", &byte), 1);
-		ret->bytes[ret->len++] = (uint8_t)byte;
-	}
-	return true;
-}
-
-static FILE *open_golden(const char *mode)
-{
-	FILE *f = fopen(GOLDEN, mode);
-
-	if (f == NULL)
-		fail_msg("cannot open %s (run from the top of the tree)", GOLDEN);
-	return f;
-}
-
 static bool has_line(enum event_type type, struct slice bytes)
 {
-	FILE *f = fopen(GOLDEN, "r");
-	struct line line;
+	FILE *f = fopen(GOLDEN_EVENTS, "r");
+	struct golden line;
 	bool found = false;
 
-	while (f != NULL && !found && read_line(f, &line))
+	while (f != NULL && !found && golden_read(f, &line))
 		found = strcmp(line.name, event_defs[type].name) == 0 &&
 			slice_eq(slice_of(line.bytes, line.len), bytes);
 	if (f != NULL)
@@ -234,7 +202,7 @@ static bool has_line(enum event_type type, struct slice bytes)
 static void add_line(enum event_type type, struct slice bytes)
 {
 	const uint8_t *p = bytes.base;
-	FILE *f = open_golden("a");
+	FILE *f = golden_open("a");
 
 	fprintf(f, "%s ", event_defs[type].name);
 	for (size_t i = 0; i < bytes.len; i++)
@@ -272,7 +240,7 @@ static void every_type_of_event_is_written_as_it_was(void **state)
 			fail_msg("%s is not written as %s says. A type of event, or a field at the end of a record, is "
 				 "new?"
 				 " Then GOLDEN_UPDATE=1.",
-				 event_defs[type].name, GOLDEN);
+				 event_defs[type].name, GOLDEN_EVENTS);
 		add_line((enum event_type)type, bytes);
 	}
 }
@@ -311,12 +279,12 @@ static void assert_rewrites(const struct event *ev, struct envelope *env, struct
 
 static void whatever_was_ever_written_is_read(void **state)
 {
-	FILE *f = open_golden("r");
-	struct line line;
+	FILE *f = golden_open("r");
+	struct golden line;
 	int n = 0;
 
 	(void)state;
-	while (read_line(f, &line)) {
+	while (golden_read(f, &line)) {
 		struct slice bytes = slice_of(line.bytes, line.len);
 		struct envelope env;
 		struct event ev;

@@ -739,7 +739,8 @@ class Restarts(LedgerTest):
 
 
 class Help(LedgerTest):
-    COMMANDS = ("status", "watch", "user", "auction", "history", "top", "tail", "call", "methods", "verify", "projection")
+    COMMANDS = ("status", "watch", "user", "auction", "history", "top", "tail", "call", "methods", "verify", "projection",
+                "audit", "replay", "backup", "restore", "export", "import")
 
     def test_help_needs_no_daemon(self):
         status, out, err = self.dianactl("/nonexistent", "--help")

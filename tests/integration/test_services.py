@@ -353,7 +353,7 @@ class Services(SharedDaemonTest):
         holds(health["timers"], "armed next_due_at overdue")
         holds(health["storage"], "map_bytes used_bytes free_bytes")
         stats = c.call("server.stats")
-        self.assertEqual(set(stats), set("calls commits storage views lists subscriptions".split()))
+        self.assertEqual(set(stats), set("calls commits storage views lists subscriptions backup".split()))
         for section in stats:
             self.assertEqual(list(c.call("server.stats", section=section)), [section])
         holds(stats["calls"]["point.award"], "count errors total_us mean_us max_us p50_us p99_us returned")
