@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/client_format.h"
 #include "daemon/clock.h"
 #include "daemon/event_log.h"
 #include "daemon/log_directory.h"
@@ -104,6 +105,18 @@ int replay_at_seq(struct replay *r, uint64_t seq, struct replay_moment *ret, str
 	return rc == 0 ? event_time(r, seq, &ret->now, err) : rc;
 }
 
+static int begins_later(struct replay *r, struct err *err)
+{
+	char text[CLIENT_FORMAT_MAX];
+	int64_t at = 0;
+	int rc = event_time(r, 1, &at, err);
+
+	if (rc != 0)
+		return rc;
+	return err_set(err, E_NOT_FOUND, "the ledger begins later: its first event is of %s UTC",
+		       client_format_time(text, at, true));
+}
+
 int replay_at_time(struct replay *r, int64_t now, struct replay_moment *ret, struct err *err)
 {
 	uint64_t next = 0;
@@ -112,7 +125,7 @@ int replay_at_time(struct replay *r, int64_t now, struct replay_moment *ret, str
 	if (rc != 0)
 		return rc;
 	if (next <= 1)
-		return err_set(err, E_NOT_FOUND, "the ledger begins later");
+		return begins_later(r, err);
 	*ret = (struct replay_moment){ next - 1, now };
 	return 0;
 }

@@ -75,6 +75,26 @@ class Proofs(LedgerTest):
             self.assertEqual(path, [])
         self.assertEqual(c.call("log.prove", from_size=0), {"path": [], "to_size": size})
 
+    def test_a_log_of_before_proofs_gets_what_they_need(self):
+        # given a log without the hashes that are kept for proofs
+        daemon, c = self.given_a_ledger()
+        before = c.call("log.checkpoint")
+        daemon.stop()
+        with tamper.tables(daemon.data, "nodes") as (nodes,):
+            kept = dict(nodes)
+            nodes.clear()
+        self.assertGreater(len(kept), 0)
+        # when it is opened, then the operator is told why it takes its time, once
+        daemon.start()
+        self.assertEqual(len(daemon.said("making the hashes that proofs need from its %d events" % before["tree_size"])), 1)
+        self.assertEqual(self.connect(daemon).call("log.checkpoint"), before)
+        daemon.restart()
+        self.assertEqual(daemon.said("making the hashes"), [])
+        # and they are what they were
+        daemon.stop()
+        with tamper.tables(daemon.data, "nodes") as (nodes,):
+            self.assertEqual(nodes, kept)
+
     def test_the_empty_log_has_a_checkpoint(self):
         daemon = self.start_daemon("--defaults", "no")
         c = self.connect(daemon)

@@ -260,7 +260,8 @@ class Replay(ReplayTest):
     def test_wrong_uses(self):
         empty = self.new_dir()
         self.refused("not_found: event 99999999 is not there yet: the last one is ", "--to-seq", 99999999)
-        self.refused("not_found: the ledger begins later", "--at", "2001-01-01")
+        err = self.refused("not_found: the ledger begins later: its first event is of ", "--at", "2001-01-01")
+        self.assertRegex(err, r"of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n$")
         self.refused("invalid_argument: 2999-01-01 has not come yet", "--at", "2999-01-01")
         self.refused("not_found: no ledger in %s" % empty, "--to-seq", 1, data=empty)
         self.refused("forbidden: point.award is a command", "--to-seq", 1, "call", "point.award", "user_id=1")
