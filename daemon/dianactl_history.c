@@ -20,6 +20,8 @@ static const struct dianactl_option history_options[] = {
 	  "user: only entries of this source (message, checkin, ...)" },
 	{ "to-seq", 0, DIANACTL_NUMBER, offsetof(struct dianactl_history_values, to_seq), "N",
 	  "auction: as it was after event N" },
+	{ "at", 0, DIANACTL_TEXT, offsetof(struct dianactl_history_values, at), "TIME",
+	  "auction: as it was at this time" },
 	{ "data", 0, DIANACTL_TEXT, offsetof(struct dianactl_history_values, data), "DIR",
 	  "auction: read this data directory instead of asking the daemon" },
 	{ "newest-first", 'r', DIANACTL_FLAG, offsetof(struct dianactl_history_values, newest_first), NULL,

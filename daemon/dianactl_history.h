@@ -7,7 +7,7 @@
 struct dianactl_history_values {
 	uint64_t limit, to_seq;
 	bool all, newest_first;
-	const char *from, *to, *source, *data;
+	const char *from, *to, *source, *at, *data;
 };
 
 /* 0: no limit. */

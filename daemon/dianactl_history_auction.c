@@ -41,6 +41,7 @@ struct history {
 	const struct dianactl_history_values *values;
 	struct audited ledger;
 	uint64_t id;
+	int64_t until; /* what came after this time is left out */
 	struct step *steps;
 	size_t n, max;
 	int64_t *bidders;
@@ -113,13 +114,21 @@ static int add_step(struct history *h, const msgpack_object *event)
 
 /* ---- reading: the auction's stream, then the points of those who bid ---- */
 
+static bool is_later(const struct history *h, const msgpack_object *event)
+{
+	return client_object_int(event, "at", 0) > h->until;
+}
+
 static int take_own(void *arg, const msgpack_object *event)
 {
 	const msgpack_object *data = client_object_get(event, "data");
 	struct history *h = arg;
 	int64_t bidder = client_object_int(client_object_get(data, "bid"), "user_id", 0);
-	int rc = add_step(h, event);
+	int rc;
 
+	if (is_later(h, event))
+		return DIANACTL_OK;
+	rc = add_step(h, event);
 	h->last = client_object_uint(event, "seq", 0);
 	return rc == DIANACTL_OK && bidder != 0 ? add_bidder(h, bidder) : rc;
 }
@@ -131,6 +140,8 @@ static int take_points(void *arg, const msgpack_object *event)
 	struct history *h = arg;
 	int rc = DIANACTL_OK;
 
+	if (is_later(h, event))
+		return DIANACTL_OK;
 	if (hold != NULL && client_object_uint(hold, "auction_id", 0) == h->id)
 		rc = add_hold(h, client_object_uint(hold, "id", 0));
 	else if (hold != NULL || !knows_hold(h, client_object_uint(data, "hold_id", 0)))
@@ -510,7 +521,7 @@ static int print_json(const struct history *h)
 static int not_found(const struct history *h)
 {
 	fprintf(stderr, "not_found: no auction %" PRIu64 " in this log%s\n", h->id,
-		h->values->to_seq != 0 ? " up to there" : "");
+		h->values->to_seq != 0 || h->values->at != NULL ? " up to there" : "");
 	if (h->values->data == NULL)
 		dianactl_session_warn("'dianactl call auction.list' lists them");
 	return DIANACTL_REFUSED;
@@ -532,14 +543,19 @@ static int show(struct history *h)
 
 int dianactl_history_auction(struct dianactl *ctl, const struct dianactl_history_values *v)
 {
-	struct history h = { .values = v };
+	struct history h = { .values = v, .until = INT64_MAX };
 	const char *id = strchr(ctl->words[0], ':') + 1;
+	bool day;
 	int rc;
 
 	if (!client_parse_uint(id, &h.id) || h.id == 0)
 		return dianactl_session_usage(ctl, "history: '%s' is no id of an auction", id);
 	if (v->from != NULL || v->to != NULL || v->source != NULL)
 		return dianactl_session_usage(ctl, "history auction:ID takes no --from, --to or --source");
+	if (v->at != NULL && v->to_seq != 0)
+		return dianactl_session_usage(ctl, "history takes one of --to-seq and --at");
+	if (v->at != NULL && !client_parse_moment(v->at, ctl->utc, &h.until, &day))
+		return dianactl_session_no_moment(ctl, v->at);
 	rc = audited_open(ctl, v->data, &h.ledger);
 	if (rc != DIANACTL_OK)
 		return rc;

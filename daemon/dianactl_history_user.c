@@ -466,9 +466,9 @@ int dianactl_history_user(struct dianactl *ctl, const struct dianactl_history_va
 	struct statement s = { .values = v, .with_holds = v->source == NULL };
 	int rc;
 
-	if (v->data != NULL || v->to_seq != 0)
+	if (v->data != NULL || v->to_seq != 0 || v->at != NULL)
 		return dianactl_session_usage(
-			ctl, "history: --data and --to-seq go with auction:ID; for a user there are "
+			ctl, "history: --data, --to-seq and --at go with auction:ID; for a user there are "
 			     "'dianactl why ID --data DIR' and 'dianactl replay --to-seq N call point.list'");
 	rc = ask(ctl, &s);
 	if (rc == DIANACTL_OK)

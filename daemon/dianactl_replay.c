@@ -232,10 +232,7 @@ static int check_usage(const struct dianactl *ctl, const struct replay_values *v
 	if ((v->at == NULL) == (v->to_seq == 0))
 		return dianactl_session_usage(ctl, "replay needs one of --to-seq and --at");
 	if (v->at != NULL && !client_parse_moment(v->at, ctl->utc, &at, &day))
-		return dianactl_session_usage(ctl,
-					      "'%s' is no time; write YYYY-MM-DD, 'YYYY-MM-DD HH:MM:SS', RFC 3339 "
-					      "or Unix milliseconds",
-					      v->at);
+		return dianactl_session_no_moment(ctl, v->at);
 	if (ctl->n_words > 0 && strcmp(ctl->words[0], "call") != 0)
 		return dianactl_session_usage(ctl, "replay: unknown '%s'; it is call", ctl->words[0]);
 	if (ctl->n_words == 1)

@@ -164,6 +164,14 @@ int dianactl_session_date(const struct dianactl *ctl, const char *date, bool end
 	return dianactl_session_usage(ctl, "'%s' is no date; write YYYY-MM-DD or 'YYYY-MM-DD HH:MM:SS'", date);
 }
 
+int dianactl_session_no_moment(const struct dianactl *ctl, const char *text)
+{
+	return dianactl_session_usage(ctl,
+				      "'%s' is no time; write YYYY-MM-DD, 'YYYY-MM-DD HH:MM:SS', RFC 3339 or Unix "
+				      "milliseconds",
+				      text);
+}
+
 int dianactl_session_failed(const struct client_error *err)
 {
 	dianactl_session_warn("%s", err->text);

@@ -58,6 +58,9 @@ int dianactl_session_usage(const struct dianactl *ctl, const char *format, ...) 
 /* A DATE of the command line, as client_parse_date() reads it; without one (NULL) ret_unix_ms stays. An exit code. */
 int dianactl_session_date(const struct dianactl *ctl, const char *date, bool end_of_day, int64_t *ret_unix_ms);
 
+/* For a TIME that client_parse_moment() does not know. Returns DIANACTL_USAGE. */
+int dianactl_session_no_moment(const struct dianactl *ctl, const char *text);
+
 /* Reports a failure of the client modules. Returns the exit code it stands for. */
 int dianactl_session_failed(const struct client_error *err);
 

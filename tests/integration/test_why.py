@@ -286,6 +286,7 @@ class AuctionHistory(StatementTest):
         self.assertEqual(offline, got)
         then = self.history("--all", "--to-seq", self.middle)
         self.assertEqual(then["items"], got["items"][:-2])
+        self.assertEqual(self.history("--all", "--at", "2030-01-06T12:57:59Z")["items"], got["items"][:10])
         last = then["items"][-1]["after"]
         self.assertEqual((last["status"], last["holds"], last["held"]), ("active", 1, 150.5))
 
@@ -315,6 +316,8 @@ class AuctionHistory(StatementTest):
         for says, *arguments in (("'x' is no id of an auction", "auction:x"), ("no id of an auction", "auction:"),
                                  ("neither a user nor auction:ID", "raffle:1"),
                                  ("takes no --from", "auction:1", "--source", "quiz"),
+                                 ("'soon' is no time", "auction:1", "--at", "soon"),
+                                 ("one of --to-seq and --at", "auction:1", "--at", "2030-01-06", "--to-seq", 1),
                                  ("go with auction:ID", "2", "--to-seq", 5), ("go with auction:ID", "2", "--data", data)):
             self.refuses(says, self.daemon, "history", *arguments, status=USAGE)
 
