@@ -139,8 +139,8 @@ static int show(struct scan *s, struct slice stored, struct client_message *ret)
 
 static int take_entry(struct scan *s, const struct log_entry *e, audited_take *take, void *arg)
 {
-	struct client_message event;
-	int rc = DIANACTL_OK;
+	struct client_message event = { 0 };
+	int rc;
 
 	arena_reset(&s->arena);
 	if (!wanted(s, e->bytes))
@@ -170,7 +170,9 @@ static int scan_log(struct audited *a, struct scan *s, audited_take *take, void 
 			found = log_reader_next(a->reader, seq, false, types, &e, NULL, &err);
 		if (found == E_NOT_FOUND || (found == 0 && e.seq > last))
 			break;
-		rc = found == 0 ? take_entry(s, &e, take, arg) : failed(&err);
+		if (found != 0)
+			return failed(&err);
+		rc = take_entry(s, &e, take, arg);
 		if (n % REFRESH_EVERY == 0)
 			dianactl_progress_show(&s->progress, e.seq, last);
 	}

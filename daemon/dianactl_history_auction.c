@@ -160,27 +160,35 @@ static int read_own(struct history *h)
 }
 
 /* What they caused is in the same commits. */
-static int read_points(struct history *h)
+static int read_streams(struct history *h, char names[][STREAM_NAME], const char **streams)
 {
 	static const char *const types[] = { "point.held", "point.released", "point.captured" };
-	char(*names)[STREAM_NAME] = calloc(h->n_bidders + 1, sizeof(*names));
-	const char **streams = calloc(h->n_bidders + 1, sizeof(*streams));
 	struct audited_query q = { .from_seq = h->steps[0].seq,
 				   .to_seq = h->last + COMMIT_EVENTS_MAX,
 				   .streams = streams,
 				   .n_streams = h->n_bidders,
 				   .types = types,
 				   .n_types = DIANACTL_COUNT(types) };
-	int rc = names == NULL || streams == NULL ? dianactl_session_no_memory() : DIANACTL_OK;
 
-	for (size_t i = 0; rc == DIANACTL_OK && i < h->n_bidders; i++) {
+	for (size_t i = 0; i < h->n_bidders; i++) {
 		snprintf(names[i], STREAM_NAME, "points:%" PRId64, h->bidders[i]);
 		streams[i] = names[i];
 	}
 	if (h->values->to_seq != 0 && h->values->to_seq < q.to_seq)
 		q.to_seq = h->values->to_seq;
-	if (rc == DIANACTL_OK && h->n_bidders > 0)
-		rc = h->ledger.ops->read(&h->ledger, &q, take_points, h);
+	return h->ledger.ops->read(&h->ledger, &q, take_points, h);
+}
+
+static int read_points(struct history *h)
+{
+	char(*names)[STREAM_NAME] = calloc(h->n_bidders + 1, sizeof(*names));
+	const char **streams = calloc(h->n_bidders + 1, sizeof(*streams));
+	int rc = DIANACTL_OK;
+
+	if (names == NULL || streams == NULL)
+		rc = dianactl_session_no_memory();
+	else if (h->n_bidders > 0)
+		rc = read_streams(h, names, streams);
 	free(streams);
 	free(names);
 	return rc;
