@@ -80,7 +80,7 @@ static int directory_growth(struct audited *a, uint64_t from, uint64_t to, struc
 
 /* ---- reading ---- */
 
-enum { EVENT_MAX = 64 << 20, REFRESH_EVERY = 1024 };
+enum { EVENT_MAX = 64 << 20, SHOW_EVERY = 1024 };
 
 /* One walk over the log. */
 struct scan {
@@ -163,17 +163,14 @@ static int scan_log(struct audited *a, struct scan *s, audited_take *take, void 
 	int rc = DIANACTL_OK;
 
 	for (unsigned n = 0; rc == DIANACTL_OK && seq <= last; n++, seq = e.seq + 1) {
-		/* a new transaction now and then, so that what the daemon frees meanwhile is not held back */
-		int found = n % REFRESH_EVERY == 0 ? log_reader_refresh(a->reader, &err) : 0;
+		int found = log_reader_next(a->reader, seq, false, types, &e, NULL, &err);
 
-		if (found == 0)
-			found = log_reader_next(a->reader, seq, false, types, &e, NULL, &err);
 		if (found == E_NOT_FOUND || (found == 0 && e.seq > last))
 			break;
 		if (found != 0)
 			return failed(&err);
 		rc = take_entry(s, &e, take, arg);
-		if (n % REFRESH_EVERY == 0)
+		if (n % SHOW_EVERY == 0)
 			dianactl_progress_show(&s->progress, e.seq, last);
 	}
 	return rc;
