@@ -34,7 +34,8 @@ struct audited_ops {
 	int (*checkpoint)(struct audited *a, uint64_t size, struct buf *ret_note);
 	int (*event)(struct audited *a, uint64_t seq, uint64_t size, struct proof *ret, struct buf *ret_event);
 	int (*growth)(struct audited *a, uint64_t from, uint64_t to, struct proof *ret);
-	/* Events, the oldest first (of each stream). A directory has no index: all of its log is looked at. */
+	/* Events, the oldest first (of each stream). A directory has no index: all of its log is looked at. This and
+	 * get() are NULL for an export, which is there to be verified. */
 	int (*read)(struct audited *a, const struct audited_query *q, audited_take *take, void *arg);
 	/* One event in that form, which the caller clears. */
 	int (*get)(struct audited *a, uint64_t seq, struct client_message *ret);
