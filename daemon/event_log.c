@@ -47,9 +47,14 @@ static uint64_t source_head(void *arg)
 	return log_reader_head(arg);
 }
 
+static void source_rest(void *arg)
+{
+	log_reader_idle(arg);
+}
+
 struct event_source event_source_of(struct log_reader *reader)
 {
-	return (struct event_source){ source_get, source_next, source_seek_time, source_head, reader };
+	return (struct event_source){ source_get, source_next, source_seek_time, source_head, reader, source_rest };
 }
 
 /* ---- a log that ends earlier ---- */
@@ -92,9 +97,17 @@ static uint64_t bounded_head(void *arg)
 	return ((const struct bounded_log *)arg)->head;
 }
 
+static void bounded_rest(void *arg)
+{
+	const struct bounded_log *b = arg;
+
+	if (b->source->rest != NULL)
+		b->source->rest(b->source->arg);
+}
+
 struct event_source event_source_bounded(struct bounded_log *bound)
 {
-	return (struct event_source){ bounded_get, bounded_next, bounded_seek_time, bounded_head, bound };
+	return (struct event_source){ bounded_get, bounded_next, bounded_seek_time, bounded_head, bound, bounded_rest };
 }
 
 /* ---- showing ---- */

@@ -924,7 +924,7 @@ static uint64_t lazy_head(void *arg)
 
 void ledger_query(struct ledger *l, struct query *q, struct buf *out, struct err *err)
 {
-	static struct event_source source = { lazy_get, lazy_next, lazy_seek_time, lazy_head, NULL };
+	static struct event_source source = { lazy_get, lazy_next, lazy_seek_time, lazy_head, NULL, NULL };
 
 	source.arg = l;
 	log_reader_idle(l->reader); /* the next look into the log begins a new transaction */
@@ -1114,9 +1114,9 @@ int ledger_open(const struct ledger_options *o, struct event_base *base, const s
 	if (rc == 0)
 		rc = open_views(l, o, progress, arg, err);
 	if (rc == 0)
-		rc = worker_start(base, "log-writer", &l->writer, err);
+		rc = worker_start(base, "log-writer", WORKER_PROMPT, &l->writer, err);
 	if (rc == 0)
-		rc = worker_start(base, "checkpointer", &l->checkpointer, err);
+		rc = worker_start(base, "checkpointer", WORKER_PROMPT, &l->checkpointer, err);
 	if (rc == 0 && o->install_defaults && log_head(l->log) == 0)
 		rc = install_defaults(l, err);
 	if (rc != 0) {

@@ -745,11 +745,11 @@ static int open_ledger(struct server *srv, struct err *err)
 	if (rc == 0)
 		rc = open_log_key(srv, err);
 	if (rc == 0)
-		rc = worker_start(srv->base, "reader", &srv->reader, err);
+		rc = worker_start(srv->base, "reader", WORKER_LONG, &srv->reader, err);
 	if (rc == 0)
-		rc = worker_start(srv->base, "prover", &srv->prover, err);
+		rc = worker_start(srv->base, "prover", WORKER_PROMPT, &srv->prover, err);
 	if (rc == 0)
-		rc = worker_start(srv->base, "rebuilder", &srv->rebuilder, err);
+		rc = worker_start(srv->base, "rebuilder", WORKER_LONG, &srv->rebuilder, err);
 	return rc;
 }
 

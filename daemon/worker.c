@@ -6,7 +6,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+enum { NICE_LONG = 10 };
 
 struct queue {
 	struct job *head, **tail;
@@ -14,6 +17,7 @@ struct queue {
 
 struct worker {
 	pthread_t thread;
+	enum worker_rank rank;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct queue todo, finished;
@@ -47,11 +51,19 @@ static struct job *queue_take(struct queue *q)
 	return job;
 }
 
+/* On Linux a nice value is a thread's own. Where it is not granted the work is done all the same. */
+static void give_way(void)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LONG);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t one = 1;
 
+	if (w->rank == WORKER_LONG)
+		give_way();
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct job *job = queue_take(&w->todo);
@@ -109,12 +121,13 @@ static int start_thread(struct worker *w, const char *name)
 	return rc;
 }
 
-int worker_start(struct event_base *base, const char *name, struct worker **ret, struct err *err)
+int worker_start(struct event_base *base, const char *name, enum worker_rank rank, struct worker **ret, struct err *err)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
 		return err_set(err, E_INTERNAL, "no memory");
+	w->rank = rank;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	queue_init(&w->todo);

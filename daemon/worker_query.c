@@ -48,6 +48,8 @@ static void run_task(struct job *job)
 	struct pending *p = (struct pending *)job;
 
 	p->rc = log_reader_refresh(p->task.log, &p->err);
+	/* it knows the head now, and wakes when it reads: not every task does */
+	log_reader_idle(p->task.log);
 	if (p->rc == 0)
 		p->rc = p->run(&p->task);
 	log_reader_idle(p->task.log);

@@ -39,6 +39,7 @@ struct log_reader {
 	MDB_cursor *cursor;
 	bool live;      /* the transaction is running */
 	uint64_t seen;  /* last seq in it */
+	size_t taken;   /* bytes of the blocks that were looked at in it */
 	bool has_block; /* block is valid */
 	bool has_group; /* group is of block */
 	struct block_view block;

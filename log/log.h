@@ -90,7 +90,7 @@ uint64_t block_last_seq(const struct block *block);
 /* ---- reading ---- */
 
 /* Sees the durable blocks as of log_reader_refresh() and, without LOG_DURABLE_ONLY, the block in
- * flight and the open one. */
+ * flight and the open one. With it, a reader that takes much refreshes by itself, between two calls. */
 enum { LOG_DURABLE_ONLY = 1 };
 struct log_reader;
 struct log_entry {

@@ -309,6 +309,14 @@ static int read_ahead(const struct target *t, const struct event_source *log, ui
 	return rc;
 }
 
+/* Writing takes long, and the log goes on. */
+static int checkpoint_of(const struct target *t, const struct event_source *log, uint64_t seq, struct err *err)
+{
+	if (log->rest != NULL)
+		log->rest(log->arg);
+	return t->checkpoint(t->arg, seq, err);
+}
+
 static int fold_range(const struct target *t, const struct event_source *log, uint64_t from, uint64_t to,
 		      bool (*progress)(void *, uint64_t, uint64_t), void *arg, struct err *err)
 {
@@ -325,7 +333,7 @@ static int fold_range(const struct target *t, const struct event_source *log, ui
 			rc = fold_one(t, &events[i], err);
 		view_store_pending(t->store, &rows, &bytes);
 		if (rc == 0 && bytes >= FREEZE_BYTES)
-			rc = t->checkpoint(t->arg, seq + n - 1, err);
+			rc = checkpoint_of(t, log, seq + n - 1, err);
 		if (rc == 0 && progress != NULL && seq % PROGRESS_EVERY < FOLD_AHEAD && !progress(arg, seq, to))
 			rc = err_set(err, E_UNAVAILABLE, "stopped");
 	}
@@ -664,7 +672,7 @@ int rebuild_fold(struct rebuild *r, const struct event_source *log, uint64_t to,
 			    .arg = r };
 	int rc = fold_range(&t, log, r->seq + 1, to, progress, arg, err);
 
-	return rc == 0 ? rebuild_checkpoint(r, to, err) : rc;
+	return rc == 0 ? checkpoint_of(&t, log, to, err) : rc;
 }
 
 struct state *rebuild_state(struct rebuild *r)

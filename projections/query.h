@@ -31,6 +31,8 @@ struct event_source {
 	int (*seek_time)(void *arg, int64_t at, uint64_t *ret_seq, struct err *err);
 	uint64_t (*head)(void *arg);
 	void *arg;
+	/* Who reads will do something else for a while: what is held for reading can be let go. May be NULL. */
+	void (*rest)(void *arg);
 };
 
 struct query {

@@ -1307,6 +1307,28 @@ static struct log_reader *durable_reader(struct world *w, struct log *log)
 	return r;
 }
 
+/* A transaction that lasts would keep freed pages from use, beside whoever writes. */
+static void a_walk_does_not_stay_in_one_transaction(void **state)
+{
+	struct world *w = *state;
+	struct log_reader *r = durable_reader(w, w->log);
+
+	/* given more than a reader takes at once, and an event that came after it had looked */
+	for (int i = 0; i < 100; i++)
+		block_of(w, 100, 1, noon);
+	assert_int_equal(log_reader_refresh(r, &w->err), 0);
+	block_of(w, 1, 1, noon);
+	assert_int_equal(log_reader_head(r), 10000);
+
+	/* when it walks */
+	for (uint64_t seq = 1; seq <= 10000; seq++)
+		assert_event(w, r, seq);
+
+	/* then it has looked again */
+	assert_int_equal(log_reader_head(r), 10001);
+	log_reader_close(r);
+}
+
 static void assert_event_is_proved(struct world *w, struct log_reader *r, uint64_t seq, uint64_t size)
 {
 	uint8_t leaf[MERKLE_HASH], hashed[MERKLE_HASH], root[MERKLE_HASH];
@@ -1743,6 +1765,7 @@ int main(void)
 		TEST(lengths_take_their_shortest_form),
 		TEST(the_stored_bytes_never_change),
 		TEST(threads_write_and_read_at_once),
+		TEST(a_walk_does_not_stay_in_one_transaction),
 		TEST(every_event_and_growth_is_proved),
 		TEST(a_proof_passes_no_head),
 		TEST(a_proof_of_a_long_log_looks_at_little),

@@ -1,10 +1,11 @@
 """Projections built anew beside the live ones: killed at any moment, while others work, and compared with what is live."""
 
 import contextlib
+import pathlib
 import subprocess
 
 import tamper
-from lib import DIANACTL, TIMEOUT, LedgerTest, NoAnswer, Witness
+from lib import DIANACTL, TIMEOUT, LedgerTest, NoAnswer, Witness, wait_until
 from test_dianactl import Terminal
 
 DONE, REFUSED, NO_DAEMON = 0, 1, 2
@@ -116,6 +117,20 @@ class Meanwhile(RebuildTest):
         self.assertEqual(set(rebuilt["rebuilt"]), set(PROJECTIONS))
         self.assertTrue(verdict["equal"], verdict)
         self.assertEqual(c.call("point.get", id=witness.user)["balance"], witness.calls)
+
+    def test_long_work_gives_way(self):
+        daemon = self.start_daemon()
+        tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
+
+        def nice():
+            """By the name of the thread; the loop's is that of the program."""
+            return {(t / "comm").read_text().strip(): int((t / "stat").read_text().rpartition(")")[2].split()[16])
+                    for t in tasks.iterdir()}
+
+        usual = nice()["dianad"]
+        wait_until(lambda: nice()["reader"] > usual and nice()["rebuilder"] > usual, "threads that give way")
+        for prompt in ("log-writer", "checkpointer", "prover"):
+            self.assertEqual(nice()[prompt], usual)
 
     def test_as_often_as_one_likes(self):
         # given views that take some place

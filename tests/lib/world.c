@@ -166,7 +166,7 @@ struct world *world_new(void)
 	w->state->arena = &w->arena;
 	w->now = WORLD_NOW;
 	w->random = 1;
-	w->source = (struct event_source){ source_get, source_next, source_seek_time, source_head, w };
+	w->source = (struct event_source){ source_get, source_next, source_seek_time, source_head, w, NULL };
 	return w;
 }
 
