@@ -25,6 +25,7 @@ void block_restart(struct block *b, uint64_t first, size_t keep)
 	if (b->payload.cap > keep)
 		buf_free(&b->payload);
 	buf_reset(&b->payload);
+	b->seal = NULL;
 	b->first = first;
 	b->count = 0;
 	b->first_at = b->last_at = 0;
@@ -34,6 +35,11 @@ void block_restart(struct block *b, uint64_t first, size_t keep)
 uint64_t block_last_seq(const struct block *b)
 {
 	return b->first + b->count - 1;
+}
+
+void log_seal_with(struct block *b, struct seal *seal)
+{
+	b->seal = seal;
 }
 
 size_t block_append_need(size_t bytes, size_t n)

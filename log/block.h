@@ -22,7 +22,8 @@ struct block_node {
 };
 
 struct block {
-	uint64_t first; /* seq of entry 0 */
+	struct seal *seal; /* goes into the log with it; NULL: none */
+	uint64_t first;    /* seq of entry 0 */
 	uint32_t count;
 	int64_t first_at;
 	int64_t last_at;

@@ -27,6 +27,7 @@ enum {
 
 static const char block_magic[4] = { 'D', 'L', 'B', 'K' };
 static const char tail_magic[4] = { 'D', 'L', 'T', 'L' };
+static const char sealed_magic[4] = { 'D', 'L', 'S', 'L' };
 
 static void put16(uint8_t *p, uint16_t v)
 {
@@ -182,7 +183,7 @@ int block_parse(struct slice key, struct slice value, struct block_view *b, stru
 		return err_set(err, E_INTERNAL, "a block has a key of %zu bytes", key.len);
 	if (value.len < BLOCK_FIXED || memcmp(p, block_magic, sizeof(block_magic)) != 0)
 		return bad_block(err, b->last, "not a block");
-	if (p[AT_FORMAT] != BLOCK_FORMAT || p[AT_CODEC] != BLOCK_RAW)
+	if (p[AT_FORMAT] != BLOCK_FORMAT || p[AT_CODEC] > BLOCK_ZSTD)
 		return err_set(err, E_INTERNAL,
 			       "block that ends at %" PRIu64 ": format %d with codec %d is unknown to this version",
 			       b->last, p[AT_FORMAT], p[AT_CODEC]);
@@ -209,29 +210,12 @@ static int bad_group(struct err *err, const struct block_view *b, const struct b
 		       b->head.first, b->last, g->first, g->first + g->n - 1, what);
 }
 
-/* One length, in its shortest form, whose bytes fit before end. */
-static inline bool stored_length_get(const uint8_t **p, const uint8_t *end, uint32_t *ret)
-{
-	uint32_t len = 0;
-
-	for (unsigned shift = 0; shift < 28 && *p < end; shift += 7) {
-		uint8_t c = *(*p)++;
-
-		len |= (uint32_t)(c & 0x7f) << shift;
-		if (c < 0x80) {
-			*ret = len;
-			return c != 0 && len <= (size_t)(end - *p);
-		}
-	}
-	return false;
-}
-
 static bool split_group(struct block_group *g, uint32_t size)
 {
 	const uint8_t *p = g->base, *end = p + size;
 
 	for (uint32_t i = 0; i < g->n; i++) {
-		if (!stored_length_get(&p, end, &g->len[i]))
+		if (!stored_length_get(&p, end, &g->len[i]) || g->len[i] > (size_t)(end - p))
 			return false;
 		g->off[i] = (uint32_t)(p - g->base);
 		p += g->len[i];
@@ -239,25 +223,54 @@ static bool split_group(struct block_group *g, uint32_t size)
 	return p == end;
 }
 
-int block_group_load(const struct block_view *b, uint32_t n, struct block_group *g, struct err *err)
+/* The events of a group, as they are or unpacked. */
+static int open_group(const struct block_view *b, struct slice stored, uint32_t unpacked, struct packer *p,
+		      struct block_group *g, struct err *err)
+{
+	int rc;
+
+	if (b->head.codec == BLOCK_RAW) {
+		g->base = stored.base;
+		return unpacked == stored.len ? 0 : bad_group(err, b, g, "index malformed");
+	}
+	rc = group_unpack(p, stored, g->first, g->n, unpacked, &g->unpacked, err);
+	g->base = g->unpacked.base;
+	return rc == E_INTERNAL ? bad_group(err, b, g, "malformed when unpacked") : rc;
+}
+
+void block_group_at(const struct block_view *b, uint32_t n, uint64_t *ret_first, uint32_t *ret_n)
+{
+	*ret_first = b->head.first + (uint64_t)n * b->head.group;
+	*ret_n = n + 1 < b->n_groups ? b->head.group : b->head.count - n * b->head.group;
+}
+
+int block_group_load(const struct block_view *b, uint32_t n, struct packer *p, struct block_group *g, struct err *err)
 {
 	const uint8_t *entry = b->index + (size_t)n * BLOCK_INDEX_ENTRY;
-	uint32_t begin, end;
+	uint32_t begin, end, unpacked;
+	struct slice stored;
+	int rc;
 
 	assert(n < b->n_groups);
 	begin = n == 0 ? 0 : get32(entry - BLOCK_INDEX_ENTRY);
 	end = get32(entry);
-	g->first = b->head.first + (uint64_t)n * b->head.group;
-	g->n = n + 1 < b->n_groups ? b->head.group : b->head.count - n * b->head.group;
-	if (begin >= end || end > b->head.stored || (n + 1 == b->n_groups && end != b->head.stored) ||
-	    get32(entry + 4) != end - begin)
+	unpacked = get32(entry + 4);
+	block_group_at(b, n, &g->first, &g->n);
+	g->size = unpacked;
+	if (begin >= end || end > b->head.stored || (n + 1 == b->n_groups && end != b->head.stored))
 		return bad_group(err, b, g, "index malformed");
-	g->base = b->groups + begin;
-	if (log_checksum(slice_of(g->base, end - begin)) != get64(entry + 8))
+	stored = slice_of(b->groups + begin, end - begin);
+	if (log_checksum(stored) != get64(entry + 8))
 		return bad_group(err, b, g, "checksum differs");
-	if (!split_group(g, end - begin))
-		return bad_group(err, b, g, "event lengths malformed");
-	return 0;
+	rc = open_group(b, stored, unpacked, p, g, err);
+	if (rc == 0 && !split_group(g, unpacked))
+		rc = bad_group(err, b, g, "event lengths malformed");
+	return rc;
+}
+
+void block_group_free(struct block_group *g)
+{
+	buf_free(&g->unpacked);
 }
 
 bool stored_head(struct slice bytes, struct stored_head *e)
@@ -326,5 +339,31 @@ int tail_parse(struct slice row, struct merkle *ret, struct err *err)
 	memset(ret, 0, sizeof(*ret));
 	ret->size = size;
 	memcpy(ret->peaks, p + TAIL_FIXED, covered - TAIL_FIXED);
+	return 0;
+}
+
+/* ---- the row that tells how far the log is sealed ---- */
+
+void sealed_row_put(uint8_t ret[SEALED_ROW], const struct log_sealed *s)
+{
+	memset(ret, 0, SEALED_ROW);
+	memcpy(ret, sealed_magic, sizeof(sealed_magic));
+	ret[4] = BLOCK_FORMAT;
+	put64(ret + 8, s->last);
+	put64(ret + 16, s->blocks);
+	put64(ret + 24, s->bytes);
+	put64(ret + 32, s->raw_bytes);
+	put64(ret + 40, log_checksum(slice_of(ret, 40)));
+}
+
+int sealed_row_parse(struct slice row, struct log_sealed *ret, struct err *err)
+{
+	const uint8_t *p = row.base;
+
+	if (row.len != SEALED_ROW || memcmp(p, sealed_magic, sizeof(sealed_magic)) != 0 || p[4] != BLOCK_FORMAT)
+		return err_set(err, E_INTERNAL, "row of what is sealed: not one");
+	if (log_checksum(slice_of(p, 40)) != get64(p + 40))
+		return err_set(err, E_INTERNAL, "row of what is sealed: checksum differs");
+	*ret = (struct log_sealed){ get64(p + 8), get64(p + 16), get64(p + 24), get64(p + 32) };
 	return 0;
 }

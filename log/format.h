@@ -6,6 +6,7 @@
 #include "core/err.h"
 #include "log/log.h"
 #include "log/merkle.h"
+#include "log/pack.h"
 
 /*
  * The stored bytes of the log: docs/log-format.md, version 1. Nothing here knows LMDB; reading is safe
@@ -14,13 +15,15 @@
  *   block = fixed part (120) | index (16 per group) | checksum of all before (8) | groups
  *   group = per event: LEB128 length, stored bytes;  BLOCK_GROUP events, the last one fewer
  *
+ * In a sealed block (codec BLOCK_ZSTD) each group is packed: log/pack.h.
  * The index holds where each group ends and its checksum. So a header can be trusted without touching
  * the events, and one event without touching the rest of its block.
  */
 enum {
 	BLOCK_FORMAT = 1,
-	BLOCK_GROUP = 64,       /* events per group, as written */
-	BLOCK_GROUP_MAX = 1024, /* as read */
+	BLOCK_GROUP = 64,         /* events per group, as written */
+	BLOCK_GROUP_SEALED = 256, /* the same of a sealed block; fewer where events are large */
+	BLOCK_GROUP_MAX = 1024,   /* as read */
 	BLOCK_FIXED = 120,
 	BLOCK_INDEX_ENTRY = 16,
 	BLOCK_CHECKSUM = 8,
@@ -28,7 +31,7 @@ enum {
 	EVENT_BYTES_MAX = (1 << 28) - 1, /* LEB128 of at most 4 bytes */
 };
 
-enum block_codec { BLOCK_RAW = 0, BLOCK_ZSTD = 1 /* reserved: each group one frame */ };
+enum block_codec { BLOCK_RAW = 0, BLOCK_ZSTD = 1 };
 
 struct block_head {
 	uint8_t codec;
@@ -83,16 +86,43 @@ struct block_view {
 /* E_INTERNAL, the text names the block: cut, unknown format, checksum, or not what its key says. */
 int block_parse(struct slice key, struct slice value, struct block_view *ret, struct err *err);
 
-/* One group, checked and taken apart. */
+/* One length, in its shortest form, stepped over. What it speaks of may pass end. */
+static inline bool stored_length_get(const uint8_t **p, const uint8_t *end, uint32_t *ret)
+{
+	uint32_t len = 0;
+
+	for (unsigned shift = 0; shift < 28 && *p < end; shift += 7) {
+		uint8_t c = *(*p)++;
+
+		len |= (uint32_t)(c & 0x7f) << shift;
+		if (c < 0x80) {
+			*ret = len;
+			return c != 0;
+		}
+	}
+	return false;
+}
+
+/* One group, checked and taken apart. All zero is one that was not loaded yet. */
 struct block_group {
 	uint64_t first;
 	uint32_t n;
-	const uint8_t *base; /* lent from the value */
+	const uint8_t *base; /* of a raw block lent from the value, else `unpacked` */
+	uint32_t size;
 	uint32_t off[BLOCK_GROUP_MAX];
 	uint32_t len[BLOCK_GROUP_MAX];
+	struct buf unpacked;
 };
-/* E_INTERNAL, the text names the block and the events. On failure g is undefined. */
-int block_group_load(const struct block_view *b, uint32_t n, struct block_group *g, struct err *err);
+static inline struct slice block_group_event(const struct block_group *g, uint32_t i)
+{
+	return slice_of(g->base + g->off[i], g->len[i]);
+}
+/* Which events group n holds. */
+void block_group_at(const struct block_view *b, uint32_t n, uint64_t *ret_first, uint32_t *ret_n);
+/* E_INTERNAL, the text names the block and the events; E_UNAVAILABLE: no memory to unpack it. On failure
+ * only g->first is to be relied on, and g is still to be freed. */
+int block_group_load(const struct block_view *b, uint32_t n, struct packer *p, struct block_group *g, struct err *err);
+void block_group_free(struct block_group *g);
 
 /* The first elements of an event's envelope. False: malformed. */
 struct stored_head {
@@ -112,5 +142,12 @@ enum { TAIL_FIXED = 16, TAIL_MAX = TAIL_FIXED + MERKLE_PEAKS * MERKLE_HASH + BLO
 size_t tail_put(uint8_t ret[TAIL_MAX], const struct merkle *tree);
 /* E_INTERNAL: cut, unknown format, checksum. */
 int tail_parse(struct slice row, struct merkle *ret, struct err *err);
+
+/* ---- the row that tells how far the log is sealed ---- */
+
+enum { SEALED_ROW = 48 };
+void sealed_row_put(uint8_t ret[SEALED_ROW], const struct log_sealed *s);
+/* E_INTERNAL: cut, unknown format, checksum. */
+int sealed_row_parse(struct slice row, struct log_sealed *ret, struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "log/block.h"
 #include "log/format.h"
 #include "log/log.h"
+#include "log/unpacked.h"
 
 /* What the files of log/ share; nobody else includes this. */
 
@@ -41,9 +42,10 @@ struct log_reader {
 	uint64_t seen;  /* last seq in it */
 	size_t taken;   /* bytes of the blocks that were looked at in it */
 	bool has_block; /* block is valid */
-	bool has_group; /* group is of block */
 	struct block_view block;
-	struct block_group group;
+	const struct block_group *group; /* of block; NULL: none was looked at */
+	struct block_group raw;          /* lent from the map */
+	struct unpacked *unpacked;       /* NULL: nothing sealed was read yet */
 };
 
 /* Makes the durable block that holds seq (1..seen) the reader's block. E_INTERNAL: damaged or missing. */
@@ -54,7 +56,16 @@ int reader_tail(struct log_reader *r, struct merkle *ret, struct err *err);
 int reader_wake(struct log_reader *r, struct err *err);
 
 int tail_get(MDB_txn *txn, MDB_dbi tail, struct merkle *ret, struct err *err);
+/* All zero when nothing is sealed. */
+int sealed_get(MDB_txn *txn, MDB_dbi tail, struct log_sealed *ret, struct err *err);
 /* As reader_load, with the cursor alone. */
 int block_find(MDB_cursor *cursor, uint64_t seq, struct block_view *ret, struct err *err);
+
+/* Puts the sealed block in the place of those it was made from. MDB codes; what it failed at is to be aborted. */
+int seal_put(struct log *log, MDB_txn *txn, const struct seal *s);
+void seal_set_stored(struct seal *s);
+
+/* rc of a commit, and ENOSPC for what LMDB calls EIO, a write cut short by a full disk. */
+int tell_full(const struct log *log, int rc);
 
 #endif

@@ -119,6 +119,7 @@ static int open_tables(struct log *log, MDB_txn *txn, struct err *err)
 /* The last block must be whole and be what the tail row says. */
 static int check_last(struct log *log, MDB_cursor *cursor, struct block_group *group, struct err *err)
 {
+	struct packer packer = { 0 };
 	struct block_view b;
 	uint8_t root[MERKLE_HASH];
 	MDB_val key, val;
@@ -130,7 +131,8 @@ static int check_last(struct log *log, MDB_cursor *cursor, struct block_group *g
 		return err_mdb(err, rc, "last block");
 	rc = block_parse(slice_of(key.mv_data, key.mv_size), slice_of(val.mv_data, val.mv_size), &b, err);
 	for (uint32_t g = 0; rc == 0 && g < b.n_groups; g++)
-		rc = block_group_load(&b, g, group, err);
+		rc = block_group_load(&b, g, &packer, group, err);
+	packer_free(&packer);
 	if (rc != 0)
 		return rc;
 	merkle_root(&log->durable, root);
@@ -153,8 +155,10 @@ static int check_tail(struct log *log, MDB_txn *txn, struct err *err)
 	rc = mdb_cursor_open(txn, log->blocks, &cursor);
 	if (rc != 0)
 		return err_mdb(err, rc, "last block");
-	group = malloc(sizeof(*group));
+	group = calloc(1, sizeof(*group));
 	rc = group == NULL ? err_set(err, E_UNAVAILABLE, "out of memory") : check_last(log, cursor, group, err);
+	if (group != NULL)
+		block_group_free(group);
 	free(group);
 	mdb_cursor_close(cursor);
 	merkle_root(&log->durable, log->durable_root);
@@ -374,9 +378,10 @@ int log_info(struct log *log, struct log_info *ret, struct err *err)
 	if (rc != 0)
 		return err_mdb(err, rc, "begin");
 	rc = mdb_stat(txn, log->blocks, &st);
+	rc = rc == 0 ? sealed_get(txn, log->tail, &info.sealed, err) : err_mdb(err, rc, "blocks");
 	mdb_txn_abort(txn);
 	if (rc != 0)
-		return err_mdb(err, rc, "blocks");
+		return rc;
 	info.blocks = st.ms_entries;
 	env_sizes(log->env, &info.used_bytes, &info.map_bytes);
 	*ret = info;
@@ -432,8 +437,7 @@ static int put_block(struct log *log, MDB_txn *txn, struct block *b)
 	return rc == 0 ? put_tail(txn, log->tail, &b->tree) : rc;
 }
 
-/* LMDB reports a write cut short by a full disk as EIO. */
-static int tell_full(const struct log *log, int rc)
+int tell_full(const struct log *log, int rc)
 {
 	struct err ignored;
 	uint64_t left;
@@ -443,10 +447,24 @@ static int tell_full(const struct log *log, int rc)
 	return rc;
 }
 
+/* Begins the transaction of a block. What is sealed along with it must not keep it from being written: when that does
+ * not succeed, *seal is NULL. */
+static int begin_with_seal(struct log *log, struct seal **seal, MDB_txn **ret)
+{
+	int rc = mdb_txn_begin(log->env, NULL, 0, ret);
+
+	if (rc != 0 || *seal == NULL || seal_put(log, *ret, *seal) == 0)
+		return rc;
+	mdb_txn_abort(*ret);
+	*seal = NULL;
+	return mdb_txn_begin(log->env, NULL, 0, ret);
+}
+
 int log_flush(struct log *log, struct block *b, struct err *err)
 {
+	struct seal *seal = b->seal;
 	MDB_txn *txn;
-	int rc = mdb_txn_begin(log->env, NULL, 0, &txn);
+	int rc = begin_with_seal(log, &seal, &txn);
 
 	if (rc != 0)
 		return err_mdb(err, rc, "begin block %" PRIu64, b->first);
@@ -455,6 +473,8 @@ int log_flush(struct log *log, struct block *b, struct err *err)
 		mdb_txn_abort(txn);
 	else
 		rc = mdb_txn_commit(txn);
+	if (rc == 0 && seal != NULL)
+		seal_set_stored(seal);
 	if (rc == 0)
 		return 0;
 	return err_mdb(err, tell_full(log, rc), "write block %" PRIu64 "..%" PRIu64, b->first, block_last_seq(b));

@@ -1,6 +1,7 @@
 #ifndef LOG_LOG_H
 #define LOG_LOG_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "core/buf.h"
@@ -23,8 +24,8 @@
  * failed block held is not in the log, or is in it whole; what was appended after it is not.
  *
  * Threads: all calls belong to the loop thread, but log_flush() (one thread at a time), and
- * log_reader_*(), log_prove_*(), log_verify*() and log_backup() on a reader opened with LOG_DURABLE_ONLY, which any
- * thread may use.
+ * log_reader_*(), log_prove_*(), log_verify*(), log_backup() and log_seal_prepare() on a reader opened with
+ * LOG_DURABLE_ONLY, which any thread may use.
  */
 struct log;
 
@@ -143,7 +144,8 @@ int log_reader_commit_end(struct log_reader *r, uint64_t seq, uint64_t *ret_last
 
 /* Root of the Merkle tree over the durable events (RFC 9162, section 2.1), and its size. */
 void log_root(const struct log *log, uint64_t *ret_size, uint8_t ret_root[32]);
-/* Root as recorded by the block that ends at seq `size`; E_NOT_FOUND when no block ends there. */
+/* Root of the tree of the first `size` events: recorded where a block ends there, as it does wherever a flush ended
+ * until it is sealed; else log_prove_root(). E_NOT_FOUND: 0, or not durable. */
 int log_reader_root_at(struct log_reader *r, uint64_t size, uint8_t ret_root[32], struct err *err);
 
 struct proof;
@@ -213,9 +215,47 @@ int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_b
 	       struct log_backup *ret, struct err *err);
 void log_backup_remove(const char *dir);
 
+/* ---- sealing ---- */
+
+/*
+ * Cold blocks, the oldest first, are replaced by one that holds the same events packed (log/pack.h). Readers see no
+ * difference, but for the roots of log_reader_root_at().
+ *
+ *   log_seal_prepare()  any thread  reads and packs; nothing in the log changes
+ *   log_seal_with()     loop        the block in flight takes it along: log_flush() stores both in one transaction, or
+ *   log_seal_write()    writer      a transaction of its own, when there is nothing to flush
+ *   log_seal_stored()   loop        whether it is in the log; then log_seal_free()
+ *
+ * One is under way at a time. It is stored whole or not at all, and what it replaces goes in the same transaction.
+ */
+struct seal;
+
+/* The next so many cold blocks, if their events are all up to `to`. E_NOT_FOUND: there are too few; E_INTERNAL: damage,
+ * or an event that cannot be packed (the text says where), so that sealing ends there; E_UNAVAILABLE: no memory, or
+ * *stop became true (may be NULL). */
+int log_seal_prepare(struct log_reader *r, uint64_t to, const atomic_bool *stop, struct seal **ret, struct err *err);
+/* block is in flight and not handed to log_flush() yet; the seal lives until log_end_flush(). What keeps the seal from
+ * being stored does not harm the block. */
+void log_seal_with(struct block *block, struct seal *seal);
+/* E_STORAGE_FULL, E_UNAVAILABLE, E_INTERNAL: it is not in the log, or in it whole. The log itself goes on. */
+int log_seal_write(struct log *log, struct seal *seal, struct err *err);
+bool log_seal_stored(const struct seal *seal);
+uint64_t log_seal_last(const struct seal *seal); /* seq of its last event */
+/* NULL is fine. */
+void log_seal_free(struct seal *seal);
+
+/* What is sealed: the events 1 to last. */
+struct log_sealed {
+	uint64_t last; /* 0: nothing */
+	uint64_t blocks;
+	uint64_t bytes;     /* of these blocks */
+	uint64_t raw_bytes; /* of those they replaced */
+};
+
 /* ---- looking at it ---- */
 
 struct log_info {
+	struct log_sealed sealed;
 	uint64_t blocks;
 	uint64_t map_bytes;  /* size of the map */
 	uint64_t used_bytes; /* pages in use, free ones included */

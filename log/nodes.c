@@ -69,15 +69,21 @@ static int put_event(struct log *log, MDB_txn *txn, struct merkle *tree, struct 
 	return 0;
 }
 
-static int put_block(struct log *log, MDB_txn *txn, const struct block_view *b, struct block_group *g,
-		     struct merkle *tree, struct err *err)
+/* The memory for reading all blocks, group by group. */
+struct scratch {
+	struct block_group group;
+	struct packer packer;
+};
+
+static int put_block(struct log *log, MDB_txn *txn, const struct block_view *b, struct scratch *s, struct merkle *tree,
+		     struct err *err)
 {
 	int rc = 0;
 
 	for (uint32_t k = 0; rc == 0 && k < b->n_groups; k++) {
-		rc = block_group_load(b, k, g, err);
-		for (uint32_t i = 0; rc == 0 && i < g->n; i++)
-			rc = put_event(log, txn, tree, slice_of(g->base + g->off[i], g->len[i]), err);
+		rc = block_group_load(b, k, &s->packer, &s->group, err);
+		for (uint32_t i = 0; rc == 0 && i < s->group.n; i++)
+			rc = put_event(log, txn, tree, block_group_event(&s->group, i), err);
 	}
 	return rc;
 }
@@ -89,7 +95,7 @@ static int tell(const struct log_options *o, uint64_t done, uint64_t of, struct 
 	return err_set(err, E_UNAVAILABLE, "stopped while the hashes of the log were made");
 }
 
-static int put_all(struct log *log, MDB_txn *txn, const struct log_options *o, struct block_group *g, struct err *err)
+static int put_all(struct log *log, MDB_txn *txn, const struct log_options *o, struct scratch *s, struct err *err)
 {
 	struct merkle tree = { 0 };
 	uint64_t told = 0;
@@ -107,7 +113,7 @@ static int put_all(struct log *log, MDB_txn *txn, const struct log_options *o, s
 		if (rc == 0 && b.head.first != tree.size + 1)
 			rc = err_set(err, E_INTERNAL, "blocks overlap");
 		if (rc == 0)
-			rc = put_block(log, txn, &b, g, &tree, err);
+			rc = put_block(log, txn, &b, s, &tree, err);
 		if (rc == 0 && tree.size - told >= TELL_EVERY)
 			rc = tell(o, told = tree.size, log->durable.size, err);
 	}
@@ -117,10 +123,15 @@ static int put_all(struct log *log, MDB_txn *txn, const struct log_options *o, s
 
 static int fill(struct log *log, MDB_txn *txn, const struct log_options *o, struct err *err)
 {
-	struct block_group *g = malloc(sizeof(*g));
-	int rc = g == NULL ? err_set(err, E_UNAVAILABLE, "out of memory") : put_all(log, txn, o, g, err);
+	struct scratch *s = calloc(1, sizeof(*s));
+	int rc;
 
-	free(g);
+	if (s == NULL)
+		return err_set(err, E_UNAVAILABLE, "out of memory");
+	rc = put_all(log, txn, o, s, err);
+	block_group_free(&s->group);
+	packer_free(&s->packer);
+	free(s);
 	return rc;
 }
 

@@ -50,6 +50,7 @@ void log_reader_close(struct log_reader *r)
 		mdb_cursor_close(r->cursor);
 	if (r->txn != NULL)
 		mdb_txn_abort(r->txn);
+	unpacked_free(r->unpacked);
 	free(r);
 }
 
@@ -57,7 +58,8 @@ void log_reader_idle(struct log_reader *r)
 {
 	if (r->live)
 		mdb_txn_reset(r->txn);
-	r->live = r->has_block = r->has_group = false;
+	r->live = r->has_block = false;
+	r->group = NULL;
 }
 
 static int find_seen(struct log_reader *r, struct err *err)
@@ -110,7 +112,8 @@ int reader_load(struct log_reader *r, uint64_t seq, struct err *err)
 
 	if (r->has_block && seq >= r->block.head.first && seq <= r->block.last)
 		return 0;
-	r->has_block = r->has_group = false;
+	r->has_block = false;
+	r->group = NULL;
 	rc = r->durable_only && r->taken >= TAKEN_MAX ? log_reader_refresh(r, err) : 0;
 	if (rc == 0)
 		rc = block_find(r->cursor, seq, &r->block, err);
@@ -173,25 +176,40 @@ static int find(struct log_reader *r, uint64_t seq, struct span *ret, struct err
 	return 0;
 }
 
+static int load_group(struct log_reader *r, uint32_t n, struct err *err)
+{
+	int rc;
+
+	r->group = NULL;
+	if (r->block.head.codec != BLOCK_RAW) {
+		if (r->unpacked == NULL)
+			r->unpacked = unpacked_new();
+		if (r->unpacked == NULL)
+			return err_set(err, E_UNAVAILABLE, "out of memory");
+		return unpacked_get(r->unpacked, &r->block, n, &r->group, err);
+	}
+	rc = block_group_load(&r->block, n, NULL, &r->raw, err);
+	if (rc == 0)
+		r->group = &r->raw;
+	return rc;
+}
+
 /* Fills ret with event seq of the span. */
 static int entry(struct log_reader *r, const struct span *s, uint64_t seq, struct log_entry *ret, struct err *err)
 {
-	const struct block_group *g = &r->group;
 	int rc;
 
 	if (s->memory != NULL) {
 		*ret = (struct log_entry){ seq, block_event_tag(s->memory, seq), block_event(s->memory, seq) };
 		return 0;
 	}
-	if (!r->has_group || seq - g->first >= g->n) {
-		r->has_group = false;
-		rc = block_group_load(&r->block, (uint32_t)(seq - s->first) / r->block.head.group, &r->group, err);
+	if (r->group == NULL || seq - r->group->first >= r->group->n) {
+		rc = load_group(r, (uint32_t)(seq - s->first) / r->block.head.group, err);
 		if (rc != 0)
 			return rc;
-		r->has_group = true;
 	}
 	ret->seq = seq;
-	ret->bytes = slice_of(g->base + g->off[seq - g->first], g->len[seq - g->first]);
+	ret->bytes = block_group_event(r->group, (uint32_t)(seq - r->group->first));
 	if (!stored_tag(ret->bytes, &ret->tag))
 		return err_set(err, E_INTERNAL, "event %" PRIu64 ": envelope malformed", seq);
 	return 0;
@@ -391,12 +409,12 @@ int log_reader_root_at(struct log_reader *r, uint64_t size, uint8_t ret_root[32]
 	if (rc != 0)
 		return rc;
 	if (size == 0 || size > (r->durable_only ? r->seen : log_durable(r->log)))
-		return err_set(err, E_NOT_FOUND, "no block ends at %" PRIu64, size);
+		return err_set(err, E_NOT_FOUND, "no tree of size %" PRIu64, size);
 	rc = find_durable(r, size, err);
 	if (rc != 0)
 		return rc;
 	if (r->block.last != size)
-		return err_set(err, E_NOT_FOUND, "no block ends at %" PRIu64, size);
+		return log_prove_root(r, size, ret_root, err);
 	memcpy(ret_root, r->block.head.root, MERKLE_HASH);
 	return 0;
 }

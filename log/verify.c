@@ -14,8 +14,14 @@ enum { BAD = CHAIN_BAD, PROGRESS_EVERY = 100000 };
 struct verifier {
 	struct log_reader *r;
 	uint64_t from, to;
-	struct chain chain;     /* its tree only when from == 1 */
-	struct log_types types; /* seen in the block */
+	struct chain chain; /* its tree only when from == 1 */
+	uint64_t agreed;    /* size of the tree when it last agreed with a stored hash or root */
+	/* the block, and the reader's transaction that it is of */
+	uint64_t begin; /* what it has before this was checked, in a block that was sealed into it since */
+	size_t txn;
+	struct log_types types; /* seen in it */
+	struct block_group group;
+	struct packer packer;
 };
 
 /* Damage that a reader found is a verdict; what kept it from reading is an error. */
@@ -68,13 +74,16 @@ static int check_node(struct verifier *v, unsigned level, const uint8_t hash[MER
 	int rc = v->r->log->has_nodes ? nodes_get(v->r->txn, v->r->log->nodes, level, index, stored) : MDB_NOTFOUND;
 
 	/* What is missing is computed when it is needed. */
-	if (rc == MDB_NOTFOUND || (rc == 0 && memcmp(stored, hash, MERKLE_HASH) == 0))
+	if (rc == MDB_NOTFOUND)
 		return 0;
+	if (rc == 0 && memcmp(stored, hash, MERKLE_HASH) == 0) {
+		v->agreed = end;
+		return 0;
+	}
 	if (rc != 0 && rc != MDB_CORRUPTED)
 		return err_mdb(err, rc, "hashes of the log");
-	/* The blocks before had the roots that they say. */
-	if (first < v->r->block.head.first)
-		first = v->r->block.head.first;
+	if (first <= v->agreed)
+		first = v->agreed + 1;
 	return chain_bad(&v->chain, first, "events %" PRIu64 "..%" PRIu64 ": their stored hash differs", first, end);
 }
 
@@ -91,13 +100,15 @@ static int check_hashes(struct verifier *v, struct slice bytes, struct err *err)
 
 static int check_group(struct verifier *v, struct err *err)
 {
-	const struct block_group *g = &v->r->group;
+	const struct block_group *g = &v->group;
 
 	for (uint32_t i = 0; i < g->n; i++) {
 		uint64_t seq = g->first + i;
-		struct slice bytes = slice_of(g->base + g->off[i], g->len[i]);
+		struct slice bytes = block_group_event(g, i);
 		int rc = 0;
 
+		if (seq < v->begin)
+			continue;
 		/* First what the event says of itself, which names it. */
 		if (seq >= v->from && seq <= v->to)
 			rc = check_event(v, seq, bytes, err);
@@ -116,16 +127,46 @@ static int check_block_end(struct verifier *v)
 	uint64_t last = v->r->block.last;
 	uint8_t root[MERKLE_HASH];
 
-	if (h->first >= v->from && last <= v->to && memcmp(&h->types, &v->types, sizeof(v->types)) != 0)
+	if (h->first >= v->from && h->first == v->begin && last <= v->to &&
+	    memcmp(&h->types, &v->types, sizeof(v->types)) != 0)
 		return chain_bad(&v->chain, h->first,
 				 "block %" PRIu64 "..%" PRIu64 ": mask has types that are not there", h->first, last);
 	if (v->from > 1)
 		return 0;
 	merkle_root(&v->chain.tree, root);
 	if (memcmp(root, h->root, MERKLE_HASH) != 0)
-		return chain_bad(&v->chain, h->first, "block %" PRIu64 "..%" PRIu64 ": Merkle root differs", h->first,
-				 last);
+		return chain_bad(&v->chain, h->first > v->agreed ? h->first : v->agreed + 1,
+				 "block %" PRIu64 "..%" PRIu64 ": Merkle root differs", h->first, last);
+	v->agreed = last;
 	return 0;
+}
+
+/* The reader goes on in a newer transaction now and then: what it has read may be in the block that comes. */
+static bool was_sealed_meanwhile(const struct verifier *v)
+{
+	return v->r->block.head.codec == BLOCK_ZSTD && mdb_txn_id(v->r->txn) != v->txn;
+}
+
+static int check_groups(struct verifier *v, struct err *err)
+{
+	const struct block_view *b = &v->r->block;
+	uint64_t unpacked = 0;
+
+	for (uint32_t g = 0; g < b->n_groups; g++) {
+		int rc = block_group_load(b, g, &v->packer, &v->group, err);
+
+		if (rc != 0)
+			return bad_or_error(v, rc, v->group.first, err);
+		unpacked += v->group.size;
+		rc = check_group(v, err);
+		if (rc != 0)
+			return rc;
+	}
+	if (unpacked == b->head.unpacked)
+		return 0;
+	return chain_bad(&v->chain, b->head.first,
+			 "block %" PRIu64 "..%" PRIu64 ": its groups have other sizes than it says", b->head.first,
+			 b->last);
 }
 
 /* Checks the block that begins at seq (or, the first time, holds it). */
@@ -136,20 +177,14 @@ static int check_block(struct verifier *v, uint64_t seq, struct err *err)
 
 	if (rc != 0)
 		return bad_or_error(v, rc, seq, err);
-	if (v->chain.ret.checked > 0 && r->block.head.first != seq)
+	if (v->chain.ret.checked > 0 && r->block.head.first != seq && !was_sealed_meanwhile(v))
 		return chain_bad(&v->chain, seq, "block %" PRIu64 "..%" PRIu64 ": overlaps the one before",
 				 r->block.head.first, r->block.last);
+	v->begin = v->chain.ret.checked > 0 ? seq : r->block.head.first;
+	v->txn = mdb_txn_id(r->txn);
 	v->types = (struct log_types){ { 0 } };
-	for (uint32_t g = 0; g < r->block.n_groups; g++) {
-		r->has_group = false;
-		rc = block_group_load(&r->block, g, &r->group, err);
-		if (rc != 0)
-			return bad_or_error(v, rc, r->group.first, err);
-		rc = check_group(v, err);
-		if (rc != 0)
-			return rc;
-	}
-	return check_block_end(v);
+	rc = check_groups(v, err);
+	return rc == 0 ? check_block_end(v) : rc;
 }
 
 /* The tail row speaks of the same tree. */
@@ -212,6 +247,8 @@ static int verify(struct verifier *v, bool (*progress)(void *, uint64_t, uint64_
 		return rc;
 	rc = run(v, progress, arg, err);
 	chain_free(&v->chain);
+	block_group_free(&v->group);
+	packer_free(&v->packer);
 	if (rc != 0 && rc != BAD)
 		return rc;
 	*ret = v->chain.ret;

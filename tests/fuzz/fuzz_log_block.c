@@ -1,6 +1,8 @@
-/* The stored forms of the log on arbitrary bytes: the input as a block and as a tail row, as they are and, since no
- * fuzzer finds a checksum, with the checksums made right. */
+/* The stored forms of the log on arbitrary bytes: the input as a block, raw or sealed, and as a tail row, as they are
+ * and, since no fuzzer finds a checksum, with the checksums made right; as the frame of a packed group, and as what is
+ * in such a frame. */
 #include <stdlib.h>
+#include <zstd.h>
 
 #include "log/format.h"
 
@@ -24,16 +26,17 @@ static volatile uint64_t sink;
 static void read_block(struct slice key, struct slice value)
 {
 	static struct block_group g;
+	static struct packer p;
 	struct block_view b;
 	struct err err;
 
 	if (block_parse(key, value, &b, &err) != 0)
 		return;
 	for (uint32_t n = 0; n < b.n_groups; n++) {
-		if (block_group_load(&b, n, &g, &err) != 0)
+		if (block_group_load(&b, n, &p, &g, &err) != 0)
 			continue;
 		for (uint32_t i = 0; i < g.n; i++) {
-			struct slice event = slice_of(g.base + g.off[i], g.len[i]);
+			struct slice event = block_group_event(&g, i);
 			struct stored_head head;
 			uint8_t tag;
 
@@ -50,7 +53,8 @@ static void mend_block(uint8_t *p, size_t size)
 	uint32_t group = (uint32_t)p[6] << 8 | p[7], count = be32(p + 104), n;
 	size_t head;
 
-	memcpy(p, "DLBK\x01\x00", 6);
+	memcpy(p, "DLBK\x01", 5);
+	p[5] &= 1;
 	if (count == 0 || group == 0)
 		return;
 	n = block_n_groups(count, (uint16_t)group);
@@ -66,9 +70,28 @@ static void mend_block(uint8_t *p, size_t size)
 		end = be32(p + BLOCK_FIXED + (size_t)i * BLOCK_INDEX_ENTRY);
 		if (end <= begin || end > size - head)
 			break;
-		block_put_index(p, i, end, end - begin, log_checksum(slice_of(p + head + begin, end - begin)));
+		block_put_index(p, i, end, p[5] == BLOCK_RAW ? end - begin : be32(p + BLOCK_FIXED + i * 16 + 4),
+				log_checksum(slice_of(p + head + begin, end - begin)));
 	}
 	put64(p + head - BLOCK_CHECKSUM, log_checksum(slice_of(p, head - BLOCK_CHECKSUM)));
+}
+
+/* The first bytes say what the index would. */
+static void read_frame(const uint8_t *data, size_t size)
+{
+	static struct packer p;
+	static struct buf group;
+	char packed[1 << 16];
+	struct slice rest = slice_of(data + 8, size - 8);
+	uint32_t n = data[0] % 8 + 1u, unpacked = (uint32_t)data[1] << 8 | data[2];
+	uint64_t first = UINT64_C(1) << (data[3] % 40);
+	struct err err;
+	size_t got;
+
+	(void)group_unpack(&p, rest, first, n, unpacked, &group, &err);
+	got = ZSTD_compress(packed, sizeof(packed), rest.base, rest.len, 1);
+	if (!ZSTD_isError(got) && group_unpack(&p, slice_of(packed, got), first, n, unpacked, &group, &err) == 0)
+		sink = group.base[unpacked - 1];
 }
 
 static void mend_tail(uint8_t *p, size_t size)
@@ -80,10 +103,14 @@ static void mend_tail(uint8_t *p, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy, key[BLOCK_KEY] = { 0 };
+	struct log_sealed sealed;
 	struct merkle tree;
 	struct err err;
 
 	(void)tail_parse(slice_of(data, size), &tree, &err);
+	(void)sealed_row_parse(slice_of(data, size), &sealed, &err);
+	if (size > 8)
+		read_frame(data, size);
 	read_block(slice_of(key, BLOCK_KEY), slice_of(data, size));
 	if (size < BLOCK_FIXED)
 		return 0;
