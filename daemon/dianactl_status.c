@@ -53,6 +53,19 @@ static void print_storage(const msgpack_object *health)
 	       client_format_bytes(disk, client_object_uint(storage, "free_bytes", 0)));
 }
 
+static void print_sealed(const msgpack_object *health)
+{
+	const msgpack_object *sealed = client_object_get(client_object_get(health, "storage"), "log_sealed");
+	uint64_t seq = client_object_uint(sealed, "seq", 0), bytes = client_object_uint(sealed, "bytes", 0),
+		 raw = client_object_uint(sealed, "raw_bytes", 0);
+	char packed[CLIENT_FORMAT_MAX], before[CLIENT_FORMAT_MAX];
+
+	if (seq == 0)
+		return;
+	printf("Sealed       events 1 to %" PRIu64 ": %s, were %s (%.1f %%)\n", seq, client_format_bytes(packed, bytes),
+	       client_format_bytes(before, raw), raw > 0 ? 100.0 * (double)bytes / (double)raw : 0.0);
+}
+
 static void print_clients(const msgpack_object *health)
 {
 	printf("Clients      %" PRIu64 " connections, %" PRIu64 " subscriptions\n",
@@ -153,6 +166,7 @@ static int print_screen(const struct dianactl *ctl, const struct status *s)
 	printf("Socket       %s\n", ctl->socket_path);
 	print_summary(ctl, health);
 	print_storage(health);
+	print_sealed(health);
 	print_clients(health);
 	print_timers(ctl, health);
 	print_calls(s->stats.result);

@@ -12,6 +12,7 @@
 #include "core/rules.h"
 #include "daemon/clock.h"
 #include "daemon/diag.h"
+#include "daemon/sealer.h"
 #include "daemon/worker.h"
 #include "projections/log_index.h"
 
@@ -37,7 +38,8 @@ struct done {
 struct flush_job {
 	struct job job;
 	struct ledger *ledger;
-	struct block *block;
+	struct block *block; /* NULL: only the seal */
+	struct seal *seal;   /* NULL: only the block */
 	int rc;
 	struct err err;
 	int64_t started_ns;
@@ -73,7 +75,8 @@ struct ledger {
 	bool flushing;
 	/* checkpoints */
 	struct checkpoint_job checkpoint;
-	bool frozen; /* waits for its block to be durable, or is being written */
+	uint64_t checkpoint_seq; /* of the last one on disk */
+	bool frozen;             /* waits for its block to be durable, or is being written */
 	bool applying;
 	uint64_t frozen_seq;
 	bool rooted; /* the block is durable, and frozen_root known */
@@ -87,6 +90,9 @@ struct ledger {
 	int64_t retry_at_ms; /* when a failed one is tried again, 0: it did not fail */
 	enum err_code retry_why;
 	int64_t readers_at; /* when dead readers were last looked for */
+	/* sealing */
+	struct sealer *sealer; /* NULL: it is off */
+	uint64_t seal_behind;
 	/* timers */
 	bool timers_stale;
 	bool has_due;
@@ -624,7 +630,10 @@ static void run_flush(struct job *job)
 {
 	struct flush_job *f = (struct flush_job *)job;
 
-	f->rc = log_flush(f->ledger->log, f->block, &f->err);
+	if (f->block != NULL)
+		f->rc = log_flush(f->ledger->log, f->block, &f->err);
+	else
+		f->rc = log_seal_write(f->ledger->log, f->seal, &f->err);
 }
 
 static void apply_frozen(struct ledger *l);
@@ -652,7 +661,12 @@ static void done_flush(struct job *job)
 	int64_t took = monotonic_ns() - f->started_ns;
 
 	l->flushing = false;
-	log_end_flush(l->log, f->block, f->rc == 0);
+	if (f->block != NULL)
+		log_end_flush(l->log, f->block, f->rc == 0);
+	if (f->seal != NULL)
+		sealer_stored(l->sealer, f->seal, f->rc, &f->err);
+	if (f->block == NULL)
+		return;
 	if (f->rc != 0) {
 		flush_failed(l);
 		return;
@@ -668,19 +682,40 @@ static void done_flush(struct job *job)
 
 static void start_flush(struct ledger *l, bool here)
 {
-	struct block *block = l->flushing ? NULL : log_begin_flush(l->log);
+	struct block *block;
+	struct seal *seal;
 
-	if (block == NULL)
+	if (l->flushing)
 		return;
+	block = log_begin_flush(l->log);
+	seal = log_failed(l->log) ? NULL : sealer_take(l->sealer);
+	if (block == NULL && seal == NULL)
+		return;
+	if (block != NULL && seal != NULL)
+		log_seal_with(block, seal);
 	l->flushing = true;
 	l->flush.block = block;
+	l->flush.seal = seal;
 	l->flush.started_ns = monotonic_ns();
-	if (here) {
+	if (here && seal == NULL) {
 		run_flush(&l->flush.job);
 		done_flush(&l->flush.job);
 	} else {
 		worker_submit(l->writer, &l->flush.job);
 	}
+}
+
+/* ---- sealing ---- */
+
+static void seal_what_is_cold(struct ledger *l)
+{
+	uint64_t durable = log_durable(l->log), cold = durable > l->seal_behind ? durable - l->seal_behind : 0;
+	struct err ignored;
+
+	if (l->sealer == NULL || log_failed(l->log) || log_space(l->log, monotonic_ms(), &ignored) != 0)
+		return;
+	/* not beyond the checkpoint: at the next start its root is looked up at the end of a block */
+	sealer_turn(l->sealer, cold < l->checkpoint_seq ? cold : l->checkpoint_seq);
 }
 
 /* ---- the checkpointer ---- */
@@ -764,6 +799,7 @@ static void done_checkpoint(struct job *job)
 		l->stats.problem[0] = '\0';
 	}
 	l->frozen = false;
+	l->checkpoint_seq = l->frozen_seq;
 	l->retry_at_ms = 0;
 	l->last_checkpoint_ms = monotonic_ms();
 	l->stats.checkpoints++;
@@ -857,6 +893,7 @@ void ledger_turn(struct ledger *l, bool alone)
 	/* a freeze needs a block border, which only the start of a flush gives */
 	if (!l->flushing && due_for_checkpoint(l))
 		freeze(l);
+	seal_what_is_cold(l);
 	start_flush(l, alone && !l->frozen);
 }
 
@@ -973,6 +1010,7 @@ uint64_t ledger_durable(const struct ledger *l)
 void ledger_get_stats(struct ledger *l, struct ledger_stats *ret)
 {
 	*ret = l->stats;
+	ret->unsealed = sealer_problem(l->sealer);
 	ret->next_due_at = l->has_due ? l->due.at : 0;
 	ret->overdue = l->has_due && l->due.at <= clock_ms();
 }
@@ -1061,6 +1099,7 @@ static bool views_fit(struct ledger *l)
 static int open_views(struct ledger *l, const struct ledger_options *o, bool (*progress)(void *, uint64_t, uint64_t),
 		      void *arg, struct err *err)
 {
+	uint8_t seen[ENGINE_ROOT];
 	char path[4096];
 	int rc;
 
@@ -1072,6 +1111,7 @@ static int open_views(struct ledger *l, const struct ledger_options *o, bool (*p
 	}
 	if (rc != 0)
 		return rc;
+	engine_checkpoint(l->engine, &l->checkpoint_seq, seen);
 	if (engine_next(l->engine) <= log_head(l->log))
 		diag_info("folding events %" PRIu64 "..%" PRIu64, engine_next(l->engine), log_head(l->log));
 	rc = log_reader_refresh(l->reader, err);
@@ -1102,6 +1142,7 @@ int ledger_open(const struct ledger_options *o, struct event_base *base, const s
 	if (l == NULL)
 		return err_set(err, E_INTERNAL, "no memory");
 	l->ops = *ops;
+	l->seal_behind = o->seal_behind;
 	l->timers_stale = true;
 	l->last_checkpoint_ms = monotonic_ms();
 	buf_init(&l->bytes, COMMIT_BYTES_MAX);
@@ -1117,6 +1158,8 @@ int ledger_open(const struct ledger_options *o, struct event_base *base, const s
 		rc = worker_start(base, "log-writer", WORKER_PROMPT, &l->writer, err);
 	if (rc == 0)
 		rc = worker_start(base, "checkpointer", WORKER_PROMPT, &l->checkpointer, err);
+	if (rc == 0 && o->seal)
+		rc = sealer_open(base, l->log, &l->sealer, err);
 	if (rc == 0 && o->install_defaults && log_head(l->log) == 0)
 		rc = install_defaults(l, err);
 	if (rc != 0) {
@@ -1168,6 +1211,8 @@ void ledger_close(struct ledger *l)
 		return;
 	worker_stop(l->writer);
 	l->writer = NULL;
+	sealer_close(l->sealer);
+	l->sealer = NULL;
 	if (l->log != NULL && l->checkpointer != NULL && !log_failed(l->log)) {
 		flush_rest(l);
 		if (l->frozen && !l->rooted)

@@ -24,6 +24,8 @@ struct ledger_options {
 	const char *data;      /* directory; made if it is not there */
 	bool install_defaults; /* on an empty log */
 	uint64_t log_reserve;  /* bytes of disk that stay free */
+	bool seal;             /* pack what is cold */
+	uint64_t seal_behind;  /* so many events at the head are not; nor what the last checkpoint does not cover */
 };
 
 struct command;
@@ -128,10 +130,11 @@ struct ledger_stats {
 	int64_t flush_ns_sum, flush_ns_max;
 	int64_t checkpoint_ns_sum, checkpoint_ns_max, checkpoint_ns_last;
 	uint64_t timers_fired;
-	bool failing;        /* a flush or checkpoint failed */
-	char problem[400];   /* what; empty when all is well */
-	uint64_t overdue;    /* timers due and not yet fired */
-	int64_t next_due_at; /* 0: none */
+	bool failing;         /* a flush or checkpoint failed */
+	char problem[400];    /* what; empty when all is well */
+	const char *unsealed; /* why nothing more is sealed; NULL: it goes on, or is off */
+	uint64_t overdue;     /* timers due and not yet fired */
+	int64_t next_due_at;  /* 0: none */
 };
 void ledger_get_stats(struct ledger *l, struct ledger_stats *ret);
 void ledger_reset_stats(struct ledger *l);

@@ -45,6 +45,9 @@ static const struct option_def defs[] = {
 	       "a subscriber that takes nothing for so long is closed"),
 	OPTION(log_reserve_mb, OPTION_NUMBER, "64", 1, 1048576,
 	       "megabytes of disk that stay free: below, commands answer storage_full"),
+	OPTION(seal, OPTION_BOOL, "yes", 0, 1, "pack old blocks of the log, in the background"),
+	OPTION(seal_behind, OPTION_NUMBER, "65536", 0, 1000000000,
+	       "events at the end of the log that stay as they were written"),
 	OPTION(defaults, OPTION_BOOL, "yes", 0, 1, "install the default content on an empty log"),
 	OPTION(log_level, OPTION_LEVEL, "info", 0, 0, "error, warn, info or debug"),
 };

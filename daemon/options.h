@@ -27,6 +27,8 @@ struct options {
 	long frame_max;         /* bytes */
 	long slow_client_ms;
 	long log_reserve_mb; /* of disk that stay free */
+	long seal;           /* pack what is cold in the log */
+	long seal_behind;    /* events at the head that are not cold */
 	int log_level;
 	long defaults; /* install default content on an empty log */
 };

@@ -738,7 +738,9 @@ static int open_ledger(struct server *srv, struct err *err)
 	const struct options *o = srv->options;
 	struct ledger_options lo = { .data = o->data,
 				     .install_defaults = o->defaults != 0,
-				     .log_reserve = (uint64_t)o->log_reserve_mb << 20 };
+				     .log_reserve = (uint64_t)o->log_reserve_mb << 20,
+				     .seal = o->seal != 0,
+				     .seal_behind = (uint64_t)o->seal_behind };
 	struct ledger_ops ops = { admit, on_durable, on_failed, srv };
 	int rc = ledger_open(&lo, srv->base, &ops, progress, srv, &srv->ledger, err);
 

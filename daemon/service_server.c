@@ -60,6 +60,8 @@ static enum health run_checks(struct call *c, struct buf *out)
 	check(&k, "books", corrupt ? HEALTH_FAILING : HEALTH_OK,
 	      corrupt ? "a balance is not the sum of its events: run point.verify and projection.rebuild"
 		      : "every balance is the sum of its events");
+	check(&k, "sealing", st.unsealed != NULL ? HEALTH_DEGRADED : HEALTH_OK,
+	      st.unsealed != NULL ? st.unsealed : "nothing is in its way");
 	check(&k, "timers", st.overdue ? HEALTH_DEGRADED : HEALTH_OK,
 	      st.overdue ? "timers are overdue" : "none overdue");
 	array_close(out, head, k.n);
@@ -89,6 +91,19 @@ static int put_projections(struct call *c, struct buf *out)
 	return 0;
 }
 
+static void put_sealed(const struct log_sealed *s, struct buf *out)
+{
+	struct map_writer w;
+
+	map_open(&w, out);
+	map_uint(&w, "seq", s->last);
+	map_uint(&w, "blocks", s->blocks);
+	map_uint(&w, "bytes", s->bytes);
+	map_uint(&w, "raw_bytes", s->raw_bytes);
+	map_float(&w, "ratio", s->raw_bytes > 0 ? (double)s->bytes / (double)s->raw_bytes : 0.0);
+	map_close(&w);
+}
+
 static int put_storage(struct call *c, struct buf *out)
 {
 	struct ledger *l = server_ledger(c->server);
@@ -107,6 +122,7 @@ static int put_storage(struct call *c, struct buf *out)
 	map_uint(&w, "free_bytes", info.free_bytes);
 	map_uint(&w, "log_bytes", info.used_bytes);
 	map_uint(&w, "log_blocks", info.blocks);
+	put_sealed(&info.sealed, map_key(&w, "log_sealed"));
 	map_uint(&w, "views_bytes", views.used_bytes);
 	map_close(&w);
 	return 0;

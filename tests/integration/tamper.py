@@ -9,9 +9,12 @@ import hashlib
 import os
 import struct
 
+import msgpack
+
 NEXT = 8  # MDB_NEXT
 RDONLY = 0x20000  # MDB_RDONLY
 HEAD, ENTRY = 120, 16
+RAW, ZSTD = 0, 1
 
 
 class Val(ctypes.Structure):
@@ -29,6 +32,10 @@ lmdb = ctypes.CDLL("liblmdb.so.0")
 xxhash = ctypes.CDLL("libxxhash.so.0")
 xxhash.XXH3_64bits.restype = ctypes.c_uint64
 xxhash.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+zstd = ctypes.CDLL("libzstd.so.1")
+zstd.ZSTD_getFrameContentSize.restype = ctypes.c_uint64
+zstd.ZSTD_decompress.restype = ctypes.c_size_t
+zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
 ref = ctypes.byref
 
 
@@ -84,7 +91,16 @@ def checksum(data):
     return struct.pack(">Q", xxhash.XXH3_64bits(data, len(data)))
 
 
+def decompress(frame):
+    size = zstd.ZSTD_getFrameContentSize(frame, ctypes.c_size_t(len(frame)))
+    out = ctypes.create_string_buffer(size)
+    assert zstd.ZSTD_decompress(out, size, frame, len(frame)) == size
+    return out.raw
+
+
 class Block:
+    """A block, raw or sealed, with its events; value() is always raw."""
+
     def __init__(self, value):
         self.head = bytearray(value[:HEAD])
         self.per_group = struct.unpack_from(">H", value, 6)[0]
@@ -92,11 +108,23 @@ class Block:
         n = struct.unpack_from(">I", value, 104)[0]
         self.groups = -(-n // self.per_group)
         self.last = self.first + n - 1
-        self.events = list(self.split(value[HEAD + ENTRY * self.groups + 8 :]))
+        groups = value[HEAD + ENTRY * self.groups + 8 :]
+        self.events = list(self.split(groups) if value[5] == RAW else self.unpack(value, groups))
         assert len(self.events) == n
 
+    def unpack(self, value, groups):
+        assert value[5] == ZSTD
+        begin, seq = 0, self.first
+        for g in range(self.groups):
+            end, unpacked = struct.unpack_from(">II", value, HEAD + ENTRY * g)
+            events = list(self.split(decompress(groups[begin:end]), seq))
+            assert len(self.join(events)) == unpacked
+            yield from events
+            begin, seq = end, seq + self.per_group
+
     @staticmethod
-    def split(data):
+    def split(data, seq=None):
+        """seq: that of the first event, where the events lack theirs."""
         at = 0
         while at < len(data):
             length = shift = 0
@@ -107,8 +135,15 @@ class Block:
                 shift += 7
                 if byte < 0x80:
                     break
-            yield data[at : at + length]
-            at += length
+            if seq is None:
+                yield data[at : at + length]
+                at += length
+                continue
+            number = msgpack.packb(seq)
+            head = at + (3 if data[at + 1] == 0xCC else 2)
+            end = at + length - len(number)
+            yield data[at:head] + number + data[head:end]
+            at, seq = end, seq + 1
 
     @staticmethod
     def join(events):
@@ -129,6 +164,7 @@ class Block:
             group = self.join(self.events[at : at + self.per_group])
             groups += group
             index += struct.pack(">II", len(groups), len(group)) + checksum(group)
+        self.head[5] = RAW
         struct.pack_into(">II", self.head, 108, len(groups), len(groups))
         covered = bytes(self.head) + index
         return covered + checksum(covered) + groups

@@ -335,7 +335,7 @@ class Services(SharedDaemonTest):
         self.c.call(*award(51))
         health = self.c.call("server.health")
         self.assertEqual(health["status"], "ok")
-        self.assertEqual({k["name"] for k in health["checks"]}, {"log", "views", "disk", "books", "timers"})
+        self.assertEqual({k["name"] for k in health["checks"]}, {"log", "views", "disk", "books", "sealing", "timers"})
         stats = self.c.call("server.stats")
         self.assertGreater(stats["calls"]["point.award"]["count"], 0)
         self.assertEqual(list(self.c.call("server.stats", section="commits")), ["commits"])
