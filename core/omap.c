@@ -674,20 +674,86 @@ static int cmp_ranked(const void *a, const void *b)
 	return slice_cmp(entry_key(x->entry), entry_key(y->entry));
 }
 
-/* The n entries that came last, in the order of their keys. Free it. NULL: no memory. */
-static struct ranked *rank_last(const struct omap *m, size_t n)
-{
-	struct ranked *r = malloc((n + 1) * sizeof(*r));
+enum { RADIX_LEAST = 256, RADIX = 256 };
 
+static unsigned byte_of(const struct ranked *r, unsigned byte)
+{
+	return r->head[byte / 8] >> (56 - byte % 8 * 8) & 0xff;
+}
+
+/* One pass of a radix sort: from `r` to `to` by one byte of the heads; equal ones keep their order. */
+static void scatter(const struct ranked *r, struct ranked *to, size_t n, unsigned byte)
+{
+	size_t at[RADIX] = { 0 }, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		at[byte_of(&r[i], byte)]++;
+	for (unsigned b = 0; b < RADIX; b++) {
+		size_t count = at[b];
+
+		at[b] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[at[byte_of(&r[i], byte)]++] = r[i];
+}
+
+/* Entries with equal heads, which stand together, by the rest of their keys. */
+static void sort_ties(struct ranked *r, size_t n)
+{
+	for (size_t from = 0, to; from < n; from = to) {
+		for (to = from + 1; to < n && memcmp(r[to].head, r[from].head, sizeof(r->head)) == 0; to++)
+			;
+		if (to - from > 1)
+			qsort(r + from, to - from, sizeof(*r), cmp_ranked);
+	}
+}
+
+/*
+ * Sorts by radix, byte by byte from the last, those bytes alone that are not the same in all keys: of numbers
+ * in keys, a few. `spare` is as large as r. Returns whichever of the two holds the result.
+ */
+static struct ranked *sort_ranked(struct ranked *r, struct ranked *spare, size_t n)
+{
+	struct ranked differs = { { 0, 0 }, NULL };
+
+	if (n < RADIX_LEAST) {
+		qsort(r, n, sizeof(*r), cmp_ranked);
+		return r;
+	}
+	for (size_t i = 1; i < n; i++)
+		for (int h = 0; h < 2; h++)
+			differs.head[h] |= r[i].head[h] ^ r[0].head[h];
+	for (unsigned byte = sizeof(r->head); byte-- > 0;) {
+		struct ranked *sorted = spare;
+
+		if (byte_of(&differs, byte) == 0)
+			continue;
+		scatter(r, sorted, n, byte);
+		spare = r;
+		r = sorted;
+	}
+	sort_ties(r, n);
+	return r;
+}
+
+/* The n entries that came last, in the order of their keys. Free *ret_memory. NULL: no memory. */
+static struct ranked *rank_last(const struct omap *m, size_t n, void **ret_memory)
+{
+	struct ranked *r = malloc((2 * n + 1) * sizeof(*r));
+
+	*ret_memory = r;
 	if (!r)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
 		struct omap_entry *e = m->all[m->rows - n + i];
 
+		/* entries lie one after the other as they came, but not those of one map */
+		if (i + 16 < n)
+			__builtin_prefetch(m->all[m->rows - n + i + 16]);
 		r[i] = (struct ranked){ { head_of(entry_key(e), 0), head_of(entry_key(e), 8) }, e };
 	}
-	qsort(r, n, sizeof(*r), cmp_ranked);
-	return r;
+	return sort_ranked(r, r + n, n);
 }
 
 /* Brings the tree up to date. False: no memory; what has got in stays. */
@@ -695,16 +761,17 @@ static bool order(struct omaps *o, struct omap *m)
 {
 	size_t n = m->rows - m->ordered;
 	struct ranked *r;
+	void *memory;
 	bool ok = true;
 
 	if (n == 0)
 		return true;
-	r = rank_last(m, n);
+	r = rank_last(m, n, &memory);
 	if (!r)
 		return false;
 	for (size_t i = 0; i < n && ok; i++)
 		ok = tree_insert(o, m, r[i].entry);
-	free(r);
+	free(memory);
 	if (ok)
 		m->ordered = m->rows;
 	return ok;
@@ -713,7 +780,8 @@ static bool order(struct omaps *o, struct omap *m)
 int omap_each(const struct omaps *o, unsigned map, omap_each_fn *f, void *arg)
 {
 	const struct omap *m = &o->maps[map];
-	struct ranked *r = rank_last(m, m->rows);
+	void *memory;
+	struct ranked *r = rank_last(m, m->rows, &memory);
 	int rc = 0;
 
 	if (!r)
@@ -730,7 +798,7 @@ int omap_each(const struct omaps *o, unsigned map, omap_each_fn *f, void *arg)
 		if (e->found != OMAP_NOTHING)
 			rc = f(arg, entry_key(e), entry_value(e, &value), value);
 	}
-	free(r);
+	free(memory);
 	return rc;
 }
 

@@ -127,9 +127,7 @@ static void know_bounds(struct walk *w)
 	size_t max = w->low.len < w->high.len ? w->low.len : w->high.len;
 
 	w->skip = 0;
-	if (!low || !high)
-		return;
-	while (w->skip < max && low[w->skip] == high[w->skip])
+	while (low && high && w->skip < max && low[w->skip] == high[w->skip])
 		w->skip++;
 	w->low_head = head_after(w->low, w->skip);
 	w->high_head = head_after(w->high, w->skip);
@@ -185,22 +183,25 @@ static void compare(const struct views *v, struct walk *w)
 	size_t key_len;
 	const uint8_t *node = node_at(v, w, w->at, &key_len);
 	struct slice key;
+	uint64_t head;
 	int c;
 
 	if (!node)
 		return;
 	key = slice_of(node + NODE_HEAD, key_len);
-	c = slice_cmp(key, w->what->key);
+	head = head_after(key, w->skip);
+	/* keys of a page share what those around it do: the bytes behind decide, mostly */
+	c = head != w->head ? (head < w->head ? -1 : 1) : slice_cmp(key, w->what->key);
 	if (c == 0 && !w->branch) {
 		take_value(v, w, node, key_len);
 	} else if (c <= 0) {
 		w->lo = w->at + 1;
 		w->low = key;
-		w->low_head = head_after(key, w->skip);
+		w->low_head = head;
 	} else {
 		w->hi = w->at;
 		w->high = key;
-		w->high_head = head_after(key, w->skip);
+		w->high_head = head;
 	}
 }
 

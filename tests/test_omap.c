@@ -313,6 +313,56 @@ static void each_key_is_told_in_order_until_enough(void **state)
 	omaps_free(o);
 }
 
+/* Keys of all lengths, many with the same first bytes, and of zeros, which only their length tells apart. */
+static size_t odd_key(uint8_t *key, unsigned i)
+{
+	size_t len = 1 + i % 40;
+
+	memset(key, i % 3 == 0 ? 0 : 'a' + (int)(i % 5), len);
+	if (len > 6)
+		key[len - 3] = (uint8_t)(i * 37);
+	if (len > 20)
+		key[17] = (uint8_t)(i * 11);
+	return len;
+}
+
+struct last_key {
+	uint8_t bytes[64];
+	size_t len;
+	uint64_t n;
+};
+
+static int expect_ascending(void *arg, struct slice key, enum omap_found found, struct slice value)
+{
+	struct last_key *last = arg;
+
+	(void)found;
+	(void)value;
+	assert_true(last->n++ == 0 || slice_cmp(slice_of(last->bytes, last->len), key) < 0);
+	memcpy(last->bytes, key.base, key.len);
+	last->len = key.len;
+	return 0;
+}
+
+static void each_goes_in_order_whatever_keys_look_like(void **state)
+{
+	struct omaps *o = omaps_new(1);
+	struct last_key last = { .n = 0 };
+	uint8_t key[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		size_t len = odd_key(key, i);
+
+		assert_true(omap_put(o, 0, slice_of(key, len), SLICE_LIT("v")));
+	}
+	omaps_commit(o);
+	assert_int_equal(omap_each(o, 0, expect_ascending, &last), 0);
+	assert_int_equal(last.n, omaps_rows(o));
+	assert_true(last.n > 1000);
+	omaps_free(o);
+}
+
 static void a_rolled_back_put_leaves_no_trace(void **state)
 {
 	struct omaps *o = omaps_new(1);
@@ -560,6 +610,7 @@ int main(void)
 		cmocka_unit_test(keys_that_only_grow_are_all_found),
 		cmocka_unit_test(many_keys_in_random_order_are_all_found),
 		cmocka_unit_test(each_key_is_told_in_order_until_enough),
+		cmocka_unit_test(each_goes_in_order_whatever_keys_look_like),
 		cmocka_unit_test(a_rolled_back_put_leaves_no_trace),
 		cmocka_unit_test(a_slice_outlives_later_puts_of_the_command),
 		cmocka_unit_test(a_value_of_any_size_comes_back),
