@@ -1,5 +1,6 @@
 #include "core/reactions.h"
 
+#include "core/levels.h"
 #include "core/rules.h"
 
 /*
@@ -21,10 +22,14 @@ static void levels_unlock(struct decision *d, int64_t user_id, int64_t from, int
 static void level_rises(struct decision *d, const struct event *ev)
 {
 	const struct point_credited *p = ev->data;
+	const struct level_step *reached;
 	struct balance b;
 	struct level l;
 
-	if (!find_balance(d->state, p->user_id, &b) || !level_for(d->state, b.balance, &l) || l.id <= b.level)
+	if (!find_balance(d->state, p->user_id, &b))
+		return;
+	reached = level_for(levels_of(d->state), b.balance);
+	if (reached == NULL || reached->id <= b.level || !find_level(d->state, reached->id, &l))
 		return;
 	EMIT(d, user_level_changed, .user_id = p->user_id, .from = b.level, .to = l.id, .balance = b.balance,
 	     .level_name = l.name, .reward = l.reward);

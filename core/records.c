@@ -59,9 +59,10 @@ const struct table_def table_defs[N_TABLES] = {
 };
 
 const struct state_table state_tables[N_TABLES] = {
-#define TABLE(n, projection, KEYS, rec, doc) [T_##n] = { #n, false },
-#define TABLE_SET(n, projection, KEYS, doc) [T_##n] = { #n, false },
-#define TABLE_COUNTED(n, projection, KEYS, doc) [T_##n] = { #n, true },
+#define TABLE(n, projection, KEYS, rec, doc) [T_##n] = { #n, false, false },
+#define TABLE_FEW(n, projection, KEYS, rec, doc) [T_##n] = { #n, false, true },
+#define TABLE_SET(n, projection, KEYS, doc) [T_##n] = { #n, false, false },
+#define TABLE_COUNTED(n, projection, KEYS, doc) [T_##n] = { #n, true, false },
 #include "core/schema/all.def"
 };
 

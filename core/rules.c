@@ -241,25 +241,6 @@ bool find_level(struct state *s, int64_t id, struct level *ret)
 	return get_level(s, (uint64_t)id, ret) && !ret->deleted;
 }
 
-bool level_for(struct state *s, int64_t points, struct level *ret)
-{
-	struct state_cursor c;
-	struct key k;
-	uint64_t min, id = 0;
-	bool found;
-
-	key_put_U64(key_begin(&k), (uint64_t)points + 1);
-	state_cursor_open(&c, s, T_level_by_points);
-	found = state_cursor_seek_before(&c, key_slice(&k));
-	if (found) {
-		struct slice at = c.key;
-
-		found = key_take_U64(&at, &min) && key_take_U64(&at, &id);
-	}
-	state_cursor_close(&c);
-	return found && find_level(s, (int64_t)id, ret);
-}
-
 bool transaction_of(const struct event *ev, struct transaction *ret)
 {
 	switch (ev->type) {

@@ -79,8 +79,7 @@ bool ref_is_int(struct slice ref, const char *kind, int64_t *ret_id);
 /* Whether its id is a number, and of which kind it is. */
 bool ref_number(struct slice ref, struct slice *ret_kind, int64_t *ret_id);
 
-/* The highest level whose min_points <= balance; false: none. */
-bool level_for(struct state *s, int64_t points, struct level *ret);
+/* False: unknown or deleted. Those that exist, by number and points: core/levels.h. */
 bool find_level(struct state *s, int64_t id, struct level *ret);
 
 /* A credit, debit or capture as a row; false: another event. Lends from ev. */

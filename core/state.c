@@ -3,11 +3,38 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void check_key(struct slice key)
 {
 	assert(key.base && key.len > 0 && key.len <= STATE_KEY_MAX);
 	(void)key;
+}
+
+void state_begin(struct state *s, const struct state_ops *ops, const struct state_table *tables)
+{
+	s->ops = ops;
+	s->tables = tables;
+	s->few_changes = 1;
+}
+
+void state_end(struct state *s)
+{
+	free(s->levels);
+	s->levels = NULL;
+}
+
+void state_changed(struct state *s)
+{
+	s->few_changes++;
+}
+
+static void note_write(struct state *s, unsigned table)
+{
+	if (!s->tables[table].few)
+		return;
+	s->few_staged = true;
+	state_changed(s);
 }
 
 void state_fail(struct state *s, enum err_code code, const char *fmt, ...)
@@ -34,15 +61,19 @@ bool state_get(struct state *s, unsigned table, struct slice key, struct slice *
 void state_put(struct state *s, unsigned table, struct slice key, struct slice value)
 {
 	check_key(key);
-	if (!s->failed)
-		s->ops->put(s, table, key, value);
+	if (s->failed)
+		return;
+	note_write(s, table);
+	s->ops->put(s, table, key, value);
 }
 
 void state_del(struct state *s, unsigned table, struct slice key)
 {
 	check_key(key);
-	if (!s->failed)
-		s->ops->del(s, table, key);
+	if (s->failed)
+		return;
+	note_write(s, table);
+	s->ops->del(s, table, key);
 }
 
 void state_prefetch(struct state *s, const struct state_key *keys, size_t n)
@@ -116,10 +147,14 @@ void state_commit(struct state *s)
 {
 	assert(!s->failed);
 	s->ops->commit(s);
+	s->few_staged = false;
 }
 
 void state_rollback(struct state *s)
 {
 	s->ops->rollback(s);
 	s->failed = false;
+	if (s->few_staged)
+		state_changed(s);
+	s->few_staged = false;
 }

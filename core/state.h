@@ -28,6 +28,8 @@
 enum { STATE_KEY_MAX = 400 };
 
 struct state_ops;
+struct state_table;
+struct levels;
 struct state {
 	const struct state_ops *ops;
 	struct arena *arena; /* scratch of the command or query in work; set and reset by its owner */
@@ -35,6 +37,12 @@ struct state {
 	struct err err;
 	uint64_t lookups; /* gets and seeks so far */
 	uint64_t walked;  /* cursor steps so far */
+	const struct state_table *tables;
+	/* Counts, from 1, what may have changed rows of tables with `few`: what is derived from them holds as long as
+	 * it stays. What is kept so: core/levels.c. */
+	uint64_t few_changes;
+	bool few_staged; /* by the command in work */
+	struct levels *levels;
 };
 
 /*
@@ -56,6 +64,7 @@ struct state_table {
 	 * state_nth() answer by order statistics. Such a table is only ever told to put keys that are
 	 * absent and to delete keys that are present. */
 	bool counted;
+	bool few; /* holds a few rows, which hardly ever change: see few_changes */
 };
 
 /* True: present, *ret its value. */
@@ -112,7 +121,12 @@ struct state_ops {
 	void (*rollback)(struct state *);
 };
 
-/* For implementations: sets `failed` and `err`, unless set already. */
+/* For implementations. The first and the last thing done with a state; the rest of it is zeros. */
+void state_begin(struct state *s, const struct state_ops *ops, const struct state_table *tables);
+void state_end(struct state *s);
+/* Rows have changed in another way than by put and del. */
+void state_changed(struct state *s);
+/* Sets `failed` and `err`, unless set already. */
 void state_fail(struct state *s, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

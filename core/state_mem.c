@@ -163,7 +163,7 @@ struct state *state_mem_new(const struct state_table *tables, unsigned n_tables)
 
 	if (!m)
 		return NULL;
-	m->state.ops = &mem_ops;
+	state_begin(&m->state, &mem_ops, tables);
 	m->n_tables = n_tables;
 	if (!mem_init(m, tables)) {
 		state_mem_free(&m->state);
@@ -178,6 +178,7 @@ void state_mem_free(struct state *s)
 
 	if (!m)
 		return;
+	state_end(s);
 	omaps_free(m->rows);
 	for (unsigned i = 0; i < m->n_tables; i++)
 		rank_free(m->ranks[i]);

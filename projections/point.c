@@ -251,13 +251,6 @@ static void on_captured(struct state *s, const struct event *ev)
 
 /* ---- levels ---- */
 
-static void put_level_rows(struct state *s, const struct level *l)
-{
-	put_level(s, (uint64_t)l->id, l);
-	if (!l->deleted)
-		put_level_by_points(s, (uint64_t)l->min_points, (uint64_t)l->id);
-}
-
 static void on_level_created(struct state *s, const struct event *ev)
 {
 	const struct point_level_created *p = ev->data;
@@ -265,7 +258,7 @@ static void on_level_created(struct state *s, const struct event *ev)
 
 	l.version = ev->version;
 	l.deleted = false;
-	put_level_rows(s, &l);
+	put_level(s, (uint64_t)l.id, &l);
 }
 
 static void on_level_updated(struct state *s, const struct event *ev)
@@ -275,10 +268,9 @@ static void on_level_updated(struct state *s, const struct event *ev)
 
 	if (!get_level(s, (uint64_t)p->id, &l))
 		return;
-	del_level_by_points(s, (uint64_t)l.min_points, (uint64_t)l.id);
 	record_apply(record_level(), p->changes, &l, s->arena);
 	l.version = ev->version;
-	put_level_rows(s, &l);
+	put_level(s, (uint64_t)l.id, &l);
 }
 
 static void on_level_deleted(struct state *s, const struct event *ev)
@@ -288,10 +280,9 @@ static void on_level_deleted(struct state *s, const struct event *ev)
 
 	if (!get_level(s, (uint64_t)p->id, &l))
 		return;
-	del_level_by_points(s, (uint64_t)l.min_points, (uint64_t)l.id);
 	l.version = ev->version;
 	l.deleted = true;
-	put_level_rows(s, &l);
+	put_level(s, (uint64_t)l.id, &l);
 }
 
 /* ---- rewards ---- */

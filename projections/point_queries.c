@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "core/levels.h"
 #include "core/rules.h"
 #include "projections/log_index.h"
 #include "projections/query.h"
@@ -15,48 +16,25 @@ int64_t balance_rank(struct state *s, int64_t balance)
 	return 1 + (int64_t)state_count_below(s, T_board, ~(uint64_t)balance);
 }
 
-/* The lowest level above number `id`, wherever the next number that exists is. */
-static bool level_above(struct state *s, int64_t id, struct level *ret)
-{
-	struct state_cursor c;
-	struct key k;
-	bool found = false, more;
-
-	/* numbers follow each other in most tables: one look-up instead of a cursor */
-	if (find_level(s, id + 1, ret))
-		return true;
-	key_level(&k, (uint64_t)id + 1);
-	state_cursor_open(&c, s, T_level);
-	for (more = state_cursor_seek(&c, key_slice(&k)); more && !found; more = state_cursor_next(&c)) {
-		struct mp m = mp_of(c.value);
-
-		found = record_get(&m, record_level(), ret, s->arena) && !ret->deleted;
-	}
-	state_cursor_close(&c);
-	return found;
-}
-
 void balance_derive(struct state *s, struct balance *b)
 {
-	struct level at, next;
-	bool has_at, has_next;
+	const struct levels *levels = levels_of(s);
+	const struct level_step *at = level_numbered(levels, b->level), *next = level_above(levels, b->level);
 	int64_t floor, span;
 
 	b->available = b->balance - b->held;
 	b->rank = balance_rank(s, b->balance);
-	has_at = find_level(s, b->level, &at);
-	has_next = level_above(s, b->level, &next);
-	b->level_name = has_at ? at.name : SLICE_NULL;
-	b->has_next_level = has_next;
+	b->level_name = at ? at->name : SLICE_NULL;
+	b->has_next_level = next != NULL;
 	b->level_progress = 1.0;
 	b->points_to_next = 0;
-	if (!has_next)
+	if (!next)
 		return;
-	b->next_level = next.id;
-	if (next.min_points > b->balance)
-		b->points_to_next = next.min_points - b->balance;
-	floor = has_at ? at.min_points : 0;
-	span = next.min_points - floor;
+	b->next_level = next->id;
+	if (next->min_points > b->balance)
+		b->points_to_next = next->min_points - b->balance;
+	floor = at ? at->min_points : 0;
+	span = next->min_points - floor;
 	b->level_progress = span <= 0 ? 1.0 : (double)(b->balance - floor) / (double)span;
 	if (b->level_progress < 0)
 		b->level_progress = 0;

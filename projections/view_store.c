@@ -129,6 +129,7 @@ static int snapshot_take(struct view_store *vs, struct err *err)
 	if (rc != 0)
 		return views_fail(err, rc, "reading the checkpoint");
 	vs->epoch++;
+	state_changed(&vs->state);
 	pthread_mutex_lock(&vs->views->lock);
 	vs->snapshot = mdb_txn_id(vs->txn);
 	pthread_mutex_unlock(&vs->views->lock);
@@ -272,7 +273,7 @@ int view_store_open(struct views *v, const struct state_table *tables, unsigned 
 
 	if (!vs)
 		return views_fail(err, ENOMEM, "opening a store");
-	vs->state.ops = &store_ops;
+	state_begin(&vs->state, &store_ops, tables);
 	vs->views = v;
 	vs->tables = tables;
 	vs->n_tables = n_tables;
@@ -291,6 +292,7 @@ void view_store_close(struct view_store *vs)
 	if (!vs)
 		return;
 	assert(vs->open_cursors == 0);
+	state_end(&vs->state);
 	for (unsigned i = 0; i < vs->n_tables; i++) {
 		view_cursors_free(&vs->t[i]);
 		rank_free(vs->t[i].rank);

@@ -372,6 +372,29 @@ static void the_level_never_falls(void **state)
 	answers(w, "point.get", "{id: 7}", "{level: 5, next_level: 9, points_to_next: 500, level_progress: 0.0}");
 }
 
+static void a_level_changed_deleted_or_refused_counts_at_once(void **state)
+{
+	struct world *w = *state;
+
+	/* given somebody at level 2 of 1, 2, 4 and 5 */
+	given_levels(w);
+	given(w, "point.award", "{user_id: 7, amount: 150}");
+	answers(w, "point.get", "{id: 7}", "{level: 2, level_name: 'Two', next_level: 4, points_to_next: 50.5}");
+	/* when the next is renamed and moved, then a batch that moves it again is refused */
+	given(w, "point.update", "{kind: 'level', id: 4, min_points: 180, name: 'IV'}");
+	answers(w, "point.get", "{id: 7}", "{next_level: 4, points_to_next: 30}");
+	assert_int_equal(when(w, "point.update", "{kind: 'level', id: 4, min_points: 500}"), E_INVALID_ARGUMENT);
+	answers(w, "point.get", "{id: 7}", "{next_level: 4, points_to_next: 30}");
+	/* then the next credit goes by it */
+	given(w, "point.award", "{user_id: 7, amount: 30}");
+	answers(w, "point.get", "{id: 7}", "{level: 4, level_name: 'IV', next_level: 5, points_to_next: 120}");
+	/* and when it is deleted its name is gone, and nobody else reaches it */
+	given(w, "point.delete", "{kind: 'level', id: 4}");
+	answers(w, "point.get", "{id: 7}", "{level: 4, level_name: null, next_level: 5}");
+	given(w, "point.award", "{user_id: 8, amount: 190}");
+	answers(w, "point.get", "{id: 8}", "{level: 2, next_level: 5}");
+}
+
 static void the_exact_border_reaches_a_level(void **state)
 {
 	struct world *w = *state;
@@ -798,6 +821,7 @@ int main(void)
 		WORLD_TEST(a_transfer_needs_a_payer_who_can_pay),
 		WORLD_TEST(a_credit_lifts_the_level_over_several),
 		WORLD_TEST(the_level_never_falls),
+		WORLD_TEST(a_level_changed_deleted_or_refused_counts_at_once),
 		WORLD_TEST(the_exact_border_reaches_a_level),
 		WORLD_TEST(every_credit_lifts_the_level),
 		WORLD_TEST(awards_of_one_command_lift_each_user_once),

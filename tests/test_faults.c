@@ -256,7 +256,7 @@ static void verifying_without_memory_is_no_verdict(void **state)
 
 enum { PLAIN, COUNTED, TABLES, ROWS = 3000 };
 
-static const struct state_table tables[TABLES] = { { "plain", false }, { "counted", true } };
+static const struct state_table tables[TABLES] = { { .name = "plain" }, { .name = "counted", .counted = true } };
 
 struct store {
 	struct arena arena;

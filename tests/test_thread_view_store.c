@@ -17,7 +17,7 @@
  */
 enum { PLAIN, BOARD, TABLES, ROWS = 3000, ROUNDS = 12 };
 
-static const struct state_table tables[TABLES] = { { "plain", false }, { "board", true } };
+static const struct state_table tables[TABLES] = { { .name = "plain" }, { .name = "board", .counted = true } };
 
 struct checkpointer {
 	pthread_mutex_t lock;

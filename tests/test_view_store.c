@@ -22,9 +22,9 @@
 enum { PLAIN, BOARD, SMALL, TABLES, KEYS = 900, KEY_MAX = 20, VALUE_MAX = 100 };
 
 static const struct state_table tables[TABLES] = {
-	[PLAIN] = { "plain", false },
-	[BOARD] = { "board", true },
-	[SMALL] = { "small", false },
+	[PLAIN] = { .name = "plain" },
+	[BOARD] = { .name = "board", .counted = true },
+	[SMALL] = { .name = "small", .few = true },
 };
 
 struct row {
@@ -526,6 +526,35 @@ static void a_rolled_back_put_leaves_no_trace(void **state)
 	world_free(w);
 }
 
+static void changes_of_a_table_of_few_rows_are_told(void **state)
+{
+	struct world *w = world_on_disk();
+	uint64_t before = w->state->few_changes;
+	struct err err;
+
+	(void)state;
+	/* when a row of another table changes, nothing is told */
+	state_put(w->state, PLAIN, SLICE_LIT("k"), SLICE_LIT("v"));
+	state_commit(w->state);
+	state_put(w->state, PLAIN, SLICE_LIT("k"), SLICE_LIT("w"));
+	state_rollback(w->state);
+	assert_int_equal(w->state->few_changes, before);
+	/* a row put, deleted, or put and taken back is; so is a state that began anew */
+	state_put(w->state, SMALL, SLICE_LIT("k"), SLICE_LIT("v"));
+	assert_true(w->state->few_changes > before);
+	state_commit(w->state);
+	before = w->state->few_changes;
+	state_del(w->state, SMALL, SLICE_LIT("k"));
+	assert_true(w->state->few_changes > before);
+	before = w->state->few_changes;
+	state_rollback(w->state);
+	assert_true(w->state->few_changes > before);
+	before = w->state->few_changes;
+	assert_int_equal(view_store_reset(w->store, &err), 0);
+	assert_true(w->state->few_changes > before);
+	world_free(w);
+}
+
 static void slices_outlive_later_writes_of_the_command(void **state)
 {
 	struct world *w = world_on_disk();
@@ -741,7 +770,7 @@ static void a_generation_that_was_given_up_is_dropped(void **state)
 	freeze(w);
 	assert_int_equal(view_store_give_up(w->store, SMALL, 2, &err), 0);
 	/* when the freeze is applied, then the first goes, and the second with the next one */
-	assert_int_equal(apply(w, 1, &err), 0);
+	assert_int_equal(apply(w, ++w->applied, &err), 0);
 	take_checkpoint(w);
 	assert_int_equal(rows_of_generation(w, 1), 0);
 	assert_int_equal(rows_of_generation(w, 2), 1);
@@ -828,6 +857,7 @@ int main(void)
 		cmocka_unit_test(random_commands_in_memory_agree_with_a_sorted_array),
 		cmocka_unit_test(random_commands_on_disk_agree_with_a_sorted_array),
 		cmocka_unit_test(a_rolled_back_put_leaves_no_trace),
+		cmocka_unit_test(changes_of_a_table_of_few_rows_are_told),
 		cmocka_unit_test(slices_outlive_later_writes_of_the_command),
 		cmocka_unit_test(a_failed_apply_changes_nothing_and_can_be_repeated),
 		cmocka_unit_test(a_failed_command_reads_nothing_until_it_is_rolled_back),

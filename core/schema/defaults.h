@@ -24,6 +24,9 @@
 #ifndef TABLE
 #define TABLE(name, projection, KEYS, rec, doc)
 #endif
+#ifndef TABLE_FEW
+#define TABLE_FEW TABLE
+#endif
 #ifndef TABLE_SET
 #define TABLE_SET(name, projection, KEYS, doc)
 #endif
@@ -102,6 +105,7 @@
 #undef CHANGES
 #undef PROJECTION
 #undef TABLE
+#undef TABLE_FEW
 #undef TABLE_SET
 #undef TABLE_COUNTED
 #undef STREAM
