@@ -60,7 +60,8 @@ struct server {
 	struct session **sessions; /* by slot */
 	uint32_t n_slots, n_sessions, serial;
 	bool stalled, reap, stop, stopping;
-	struct session *queue; /* with answers for the end of the turn */
+	struct session *arrived, *arrived_last; /* with requests for the end of the turn */
+	struct session *queue;                  /* with answers for the end of the turn */
 	/* who talks: the session heard last, and for how many reads in a row it was the same */
 	uint64_t heard;
 	unsigned heard_in_a_row;
@@ -157,10 +158,17 @@ void server_stop(struct server *srv)
 	srv->stop = true;
 }
 
-void server_heard(struct server *srv, uint64_t id)
+void server_heard(struct server *srv, struct session *s)
 {
+	uint64_t id = session_id(s);
+
 	srv->heard_in_a_row = srv->heard == id ? srv->heard_in_a_row + 1 : 0;
 	srv->heard = id;
+	if (!session_arrive(s, srv->arrived_last))
+		return;
+	if (srv->arrived == NULL)
+		srv->arrived = s;
+	srv->arrived_last = s;
 }
 
 static bool one_is_alone(const struct server *srv)
@@ -174,6 +182,14 @@ struct session *server_queue(struct server *srv, struct session *s)
 
 	srv->queue = s;
 	return before;
+}
+
+static void process_arrived(struct server *srv)
+{
+	struct session *first = srv->arrived;
+
+	srv->arrived = srv->arrived_last = NULL;
+	sessions_process(first);
 }
 
 static void send_queued(struct server *srv)
@@ -591,7 +607,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static void process_session(struct session *s, void *arg)
 {
 	(void)arg;
-	session_process(s);
+	sessions_process(s);
 }
 
 /* The loop wakes at least once a second; only a nearer time is worth arming the timer anew. */
@@ -616,6 +632,7 @@ static void arm_timer(struct server *srv)
 
 static void turn(struct server *srv)
 {
+	process_arrived(srv);
 	ledger_turn(srv->ledger, one_is_alone(srv));
 	look_at_waits(srv);
 	if (srv->stalled && ledger_accepts(srv->ledger)) {

@@ -49,8 +49,8 @@ struct session *server_session(struct server *srv, uint64_t id);
 /* Calls fn for each session. */
 void server_each_session(struct server *srv, void (*fn)(struct session *s, void *arg), void *arg);
 
-/* A session has read something: who is alone is judged by it. */
-void server_heard(struct server *srv, uint64_t session_id);
+/* A session has read something, which is worked off at the end of the turn. Who is alone is judged by it. */
+void server_heard(struct server *srv, struct session *s);
 /*
  * Queues a session whose answers go out at the end of the turn: first all requests that have arrived are worked
  * off, then all answers are written, so that a client is woken for many of them and not for each.

@@ -39,6 +39,8 @@ struct session {
 	bool writing; /* the write event is armed */
 	bool queued;  /* has answers for the end of the turn */
 	struct session *next_queued;
+	bool arrived; /* has requests for the end of the turn */
+	struct session *next_arrived;
 	/* in */
 	struct buf in;
 	size_t in_pos; /* frames before it are worked off */
@@ -86,7 +88,7 @@ void session_shut(struct session *s)
 
 bool session_is_over(const struct session *s)
 {
-	return s->shut && !s->queued;
+	return s->shut && !s->queued && !s->arrived;
 }
 
 bool session_is_shut(const struct session *s)
@@ -343,7 +345,8 @@ static void peek_msgid(struct slice bytes, struct frame *f)
 	f->has_msgid = true;
 }
 
-static void run_frame(struct session *s, const struct frame *f)
+/* *clock: when the call before ended, and afterwards when this one has. Looking at a clock is not for nothing. */
+static void run_frame(struct session *s, const struct frame *f, int64_t *clock)
 {
 	struct err err;
 	struct call c = { .server = s->srv,
@@ -356,14 +359,15 @@ static void run_frame(struct session *s, const struct frame *f)
 			  .out = &s->out,
 			  .err = &err };
 	size_t start = s->out.len, body;
-	int64_t began = monotonic_ns();
+	int64_t began = *clock;
 	int rc;
 
 	put_answer_head(&s->out, f->msgid);
 	mp_put_nil(&s->out);
 	body = s->out.len;
 	rc = dispatch_call(&c);
-	server_count_call(s->srv, &c, rc, monotonic_ns() - began);
+	*clock = monotonic_ns();
+	server_count_call(s->srv, &c, rc, *clock - began);
 	ledger_release(server_ledger(s->srv));
 	if (rc == CALL_LATER) {
 		buf_truncate(&s->out, start);
@@ -416,19 +420,14 @@ static bool next_frame(struct session *s, struct frame *f)
 	return true;
 }
 
-/* Frames that have arrived, so that what they need can be fetched at once. A refusal is the last. */
-static size_t gather(struct session *s, struct frame frames[LOOKAHEAD_MAX])
+/* At most `max` frames that have arrived. A refusal is the last. */
+static size_t gather(struct session *s, struct frame *frames, size_t max)
 {
-	struct request_head heads[LOOKAHEAD_MAX];
 	size_t n = 0;
 
-	while (n < LOOKAHEAD_MAX && next_frame(s, &frames[n])) {
-		heads[n] = frames[n].head;
+	while (n < max && next_frame(s, &frames[n]))
 		if (frames[n++].bad != NULL)
 			break;
-	}
-	if (n > 1)
-		lookahead(ledger_state(server_ledger(s->srv)), ledger_now(server_ledger(s->srv)), heads, n);
 	return n;
 }
 
@@ -447,24 +446,9 @@ static bool open_for_input(struct session *s)
 	       !server_stopping(s->srv);
 }
 
-void session_process(struct session *s)
+/* All its frames were worked off, or no more are taken now. */
+static void pause_input(struct session *s)
 {
-	struct frame frames[LOOKAHEAD_MAX];
-	size_t n, done;
-
-	while (open_for_input(s) && (n = gather(s, frames)) > 0) {
-		for (done = 0; done < n && open_for_input(s); done++) {
-			if (frames[done].bad != NULL)
-				refuse_frame(s, &frames[done]);
-			else if (frames[done].type == 0)
-				run_frame(s, &frames[done]);
-		}
-		if (done < n) {
-			/* stopped in between: the rest is gathered again when it goes on */
-			s->in_pos = done > 0 ? frames[done - 1].end : frames[0].start;
-			s->scanning = false;
-		}
-	}
 	compact_input(s);
 	if (!s->queued && s->sent < s->ready) {
 		s->queued = true;
@@ -477,10 +461,107 @@ void session_process(struct session *s)
 		server_reap(s->srv);
 }
 
+/* Frames of one or more sessions, in the order in which they are worked off. */
+struct batch {
+	struct frame frames[LOOKAHEAD_MAX];
+	struct share {
+		struct session *session;
+		size_t end; /* of its frames; they begin where those of the one before end */
+	} shares[LOOKAHEAD_MAX];
+	size_t n_frames, n_shares;
+};
+
+/* Adds what has arrived at the session, as far as there is room. */
+static void batch_add(struct batch *b, struct session *s)
+{
+	if (open_for_input(s))
+		b->n_frames += gather(s, b->frames + b->n_frames, LOOKAHEAD_MAX - b->n_frames);
+	b->shares[b->n_shares++] = (struct share){ s, b->n_frames };
+}
+
+static void batch_foresee(const struct batch *b, struct server *srv)
+{
+	struct request_head heads[LOOKAHEAD_MAX];
+
+	for (size_t i = 0; i < b->n_frames; i++)
+		heads[i] = b->frames[i].head;
+	if (b->n_frames > 1)
+		lookahead(ledger_state(server_ledger(srv)), ledger_now(server_ledger(srv)), heads, b->n_frames);
+}
+
+static void run_frames(struct session *s, const struct frame *frames, size_t n, int64_t *clock)
+{
+	size_t done;
+
+	for (done = 0; done < n && open_for_input(s); done++) {
+		if (frames[done].bad != NULL)
+			refuse_frame(s, &frames[done]);
+		else if (frames[done].type == 0)
+			run_frame(s, &frames[done], clock);
+	}
+	if (done < n) {
+		/* stopped in between: the rest is gathered again when it goes on */
+		s->in_pos = done > 0 ? frames[done - 1].end : frames[0].start;
+		s->scanning = false;
+	}
+}
+
+/* `more`: the last session may have more frames than there was room for. */
+static void batch_run(const struct batch *b, bool more)
+{
+	int64_t clock = monotonic_ns();
+	size_t from = 0;
+
+	for (size_t i = 0; i < b->n_shares; from = b->shares[i++].end) {
+		run_frames(b->shares[i].session, b->frames + from, b->shares[i].end - from, &clock);
+		if (!more || i + 1 < b->n_shares)
+			pause_input(b->shares[i].session);
+	}
+}
+
+/* Takes it out of the list of those that have requests. Returns the next. */
+static struct session *leave_arrived(struct session *s)
+{
+	struct session *next = s->next_arrived;
+
+	s->next_arrived = NULL;
+	s->arrived = false;
+	return next;
+}
+
+void sessions_process(struct session *s)
+{
+	while (s != NULL) {
+		struct server *srv = s->srv;
+		struct batch b;
+		bool full = false;
+
+		b.n_frames = b.n_shares = 0;
+		while (s != NULL && !full && b.n_shares < LOOKAHEAD_MAX) {
+			batch_add(&b, s);
+			full = b.n_frames == LOOKAHEAD_MAX;
+			if (!full)
+				s = leave_arrived(s);
+		}
+		batch_foresee(&b, srv);
+		batch_run(&b, full);
+	}
+}
+
+bool session_arrive(struct session *s, struct session *behind)
+{
+	if (s->arrived)
+		return false;
+	s->arrived = true;
+	if (behind != NULL)
+		behind->next_arrived = s;
+	return true;
+}
+
 void session_resume(struct session *s)
 {
-	if (!s->reading && open_for_input(s))
-		session_process(s);
+	if (!s->reading && open_for_input(s) && !s->arrived)
+		sessions_process(s);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -503,8 +584,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	s->in.len += (size_t)n;
-	server_heard(s->srv, s->id);
-	session_process(s);
+	server_heard(s->srv, s);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)

@@ -26,8 +26,13 @@ void session_close(struct session *s);
 uint64_t session_id(const struct session *s);
 struct server *session_server(const struct session *s);
 
-/* Works off frames that have arrived, as far as the ledger takes them. */
-void session_process(struct session *s);
+/*
+ * Sessions that have read something form a list, until the end of the turn: then the frames of all are worked off
+ * side by side. Puts one at its end; false: it is in the list already.
+ */
+bool session_arrive(struct session *s, struct session *behind);
+/* Works off what has arrived at this session and those behind it in the list, as far as the ledger takes it. */
+void sessions_process(struct session *first);
 /* After output was sent: goes on reading if it had stopped for that. */
 void session_resume(struct session *s);
 /* Sends what may be sent. */
