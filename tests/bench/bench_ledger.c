@@ -75,7 +75,7 @@ static void sizes_default(struct bench *b)
 	if (b->stage.opt.users == 0)
 		b->stage.opt.users = quick ? 20000 : 1000000;
 	if (o->awards == 0)
-		o->awards = quick ? 100000 : 1000000;
+		o->awards = quick ? 100000 : 2000000;
 	if (o->queries == 0)
 		o->queries = quick ? 100000 : 4000000;
 	if (o->seconds == 0)
@@ -90,7 +90,7 @@ static int options_read(struct bench *b, int argc, char **argv)
 		{ "redis", "PATH", OPTION_TEXT, &o->redis, 0, "redis-server to compare with (redis-server)" },
 		{ "connections", "N", OPTION_COUNT, &o->connections, 10000, "one shape instead of the standard ones" },
 		{ "depth", "N", OPTION_COUNT, &o->depth, 65536, "likewise: commands in flight on each connection" },
-		{ "awards", "N", OPTION_COUNT, &o->awards, UINT64_MAX, "at most so many awards per phase (1000000)" },
+		{ "awards", "N", OPTION_COUNT, &o->awards, UINT64_MAX, "at most so many awards per phase (2000000)" },
 		{ "queries", "N", OPTION_COUNT, &o->queries, UINT64_MAX,
 		  "at most so many queries per phase (4000000)" },
 		{ "seconds", "S", OPTION_SECONDS, &o->seconds, 0, "at most so long per phase and server (8)" },
@@ -125,6 +125,7 @@ static void scenario_add(struct bench *b, struct scenario s)
 			s.floor_target = 0;
 	}
 	s.seconds *= o->seconds;
+	s.warmup *= o->seconds;
 	b->scenarios[b->n_scenarios++] = s;
 }
 
@@ -137,6 +138,7 @@ static void scenarios_choose(struct bench *b)
 		  .connections = 64,
 		  .depth = 64,
 		  .rounds = 1,
+		  .warmup = 0.5,
 		  .seconds = 1,
 		  .target = 3 },
 		{ .name = "award",
@@ -160,7 +162,7 @@ static void scenarios_choose(struct bench *b)
 		  .op = OP_BALANCE,
 		  .connections = 64,
 		  .depth = 64,
-		  .rounds = 1,
+		  .rounds = 4,
 		  .seconds = 0.5,
 		  .target = 1 },
 		{ .name = "balance",
@@ -168,7 +170,7 @@ static void scenarios_choose(struct bench *b)
 		  .op = OP_BALANCE,
 		  .connections = 64,
 		  .depth = 1,
-		  .rounds = 1,
+		  .rounds = 4,
 		  .seconds = 0.5,
 		  .target = 1 },
 		{ .name = "rank",
@@ -176,7 +178,7 @@ static void scenarios_choose(struct bench *b)
 		  .op = OP_RANK,
 		  .connections = 64,
 		  .depth = 64,
-		  .rounds = 1,
+		  .rounds = 4,
 		  .seconds = 0.5,
 		  .target = 1 },
 		{ .name = "rank",
@@ -184,7 +186,7 @@ static void scenarios_choose(struct bench *b)
 		  .op = OP_RANK,
 		  .connections = 64,
 		  .depth = 1,
-		  .rounds = 1,
+		  .rounds = 4,
 		  .seconds = 0.5,
 		  .target = 1 },
 	};
@@ -279,7 +281,7 @@ static struct load_spec spec_of(const struct bench *b, const struct scenario *s)
 		.connections = s->connections,
 		.depth = s->depth,
 		.count = (s->op == OP_AWARD ? b->opt.awards : b->opt.queries) / s->rounds,
-		.warmup_s = seconds < 2 ? seconds / 8 : 0.25,
+		.warmup_s = s->warmup > 0 ? s->warmup : seconds < 2 ? seconds / 8 : 0.25,
 		.seconds = seconds,
 	};
 }

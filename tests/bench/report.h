@@ -11,7 +11,10 @@ struct scenario {
 	enum op op;
 	uint32_t connections;
 	uint32_t depth;
-	unsigned rounds;     /* the servers take turns so many times */
+	unsigned rounds; /* the servers take turns so many times */
+	/* Before what counts; 0: a moment. After a million users were loaded in the order of their numbers awards come
+	 * in another order, and for some seconds pages are taken into use that the days after only use again. */
+	double warmup;
 	double seconds;      /* per server, all rounds together */
 	double target;       /* ours / theirs at least; 0: none */
 	double floor_target; /* median / median of the bare commit at most; 0: floor not measured */
