@@ -275,13 +275,14 @@ static void watch_memory(void *arg)
 static struct load_spec spec_of(const struct bench *b, const struct scenario *s)
 {
 	double seconds = s->seconds / s->rounds;
+	double short_warmup = seconds < 2 ? seconds / 8 : 0.25;
 
 	return (struct load_spec){
 		.op = s->op,
 		.connections = s->connections,
 		.depth = s->depth,
 		.count = (s->op == OP_AWARD ? b->opt.awards : b->opt.queries) / s->rounds,
-		.warmup_s = s->warmup > 0 ? s->warmup : seconds < 2 ? seconds / 8 : 0.25,
+		.warmup_s = s->warmup > 0 ? s->warmup : short_warmup,
 		.seconds = seconds,
 	};
 }
