@@ -72,6 +72,27 @@ static struct log_info info(struct world *w)
 	return i;
 }
 
+/* A copy of a stored block, to be given to put_in_place(). */
+static struct slice copy_of_block(struct world *w, uint64_t last)
+{
+	struct raw raw = raw_open(w);
+	struct slice block = raw_get(&raw, last);
+
+	raw_close(&raw);
+	open_log(w);
+	return block;
+}
+
+static void put_in_place(struct world *w, uint64_t last, struct slice block)
+{
+	struct raw raw = raw_open(w);
+
+	raw_put(&raw, last, block);
+	free((void *)block.base);
+	raw_close(&raw);
+	open_log(w);
+}
+
 /* ---- what readers see ---- */
 
 /* All that a reader answers, in one hash. */
@@ -254,19 +275,11 @@ static void a_sealed_block_that_overlaps_is_found(void **state)
 {
 	struct world *w = *state;
 	struct slice before;
-	struct raw raw;
 
 	given_blocks(w);
-	raw = raw_open(w);
-	before = raw_get(&raw, PER_BLOCK);
-	raw_close(&raw);
-	open_log(w);
+	before = copy_of_block(w, PER_BLOCK);
 	seal_once(w);
-	raw = raw_open(w);
-	raw_put(&raw, PER_BLOCK, before);
-	free((void *)before.base);
-	raw_close(&raw);
-	open_log(w);
+	put_in_place(w, PER_BLOCK, before);
 	assert_damage(w, 1, 2001, "block 1..18000: overlaps the one before");
 }
 
@@ -295,18 +308,14 @@ static void what_is_sealed_is_counted(void **state)
 	struct world *w = *state;
 	uint64_t raw_bytes = 0;
 	struct log_sealed s;
-	struct raw raw;
 
 	given_blocks(w);
-	raw = raw_open(w);
 	for (uint64_t last = PER_BLOCK; last <= SEALED; last += PER_BLOCK) {
-		struct slice block = raw_get(&raw, last);
+		struct slice block = copy_of_block(w, last);
 
 		raw_bytes += block.len;
 		free((void *)block.base);
 	}
-	raw_close(&raw);
-	open_log(w);
 	seal_once(w);
 	s = info(w).sealed;
 	assert_int_equal(s.blocks, 1);
@@ -568,15 +577,11 @@ enum { GROUPS = (SEALED + BLOCK_GROUP_SEALED - 1) / BLOCK_GROUP_SEALED };
 /* Changes the sealed block and makes every checksum right again. */
 static void rewrite_sealed(struct world *w, void (*change)(struct slice block))
 {
-	struct raw raw = raw_open(w);
-	struct slice block = raw_get(&raw, SEALED);
+	struct slice block = copy_of_block(w, SEALED);
 
 	change(block);
 	forge(block, GROUPS);
-	raw_put(&raw, SEALED, block);
-	free((void *)block.base);
-	raw_close(&raw);
-	open_log(w);
+	put_in_place(w, SEALED, block);
 }
 
 static void a_flipped_bit_is_found(void **state)
@@ -676,18 +681,11 @@ static void a_sealed_block_that_lies_is_found(void **state)
 
 	given_sealed_blocks(w);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct raw raw = raw_open(w);
-		struct slice before = raw_get(&raw, SEALED);
+		struct slice before = copy_of_block(w, SEALED);
 
-		raw_close(&raw);
-		open_log(w);
 		rewrite_sealed(w, cases[i].change);
 		assert_damage(w, 1, cases[i].first_bad_seq, cases[i].reason);
-		raw = raw_open(w);
-		raw_put(&raw, SEALED, before);
-		free((void *)before.base);
-		raw_close(&raw);
-		open_log(w);
+		put_in_place(w, SEALED, before);
 	}
 	assert_sound(w, DURABLE);
 	rewrite_sealed(w, swap_groups);
@@ -704,11 +702,9 @@ static void a_rewritten_event_in_a_sealed_block_is_found(void **state)
 	struct block_view v;
 	struct slice block, frame;
 	struct buf out;
-	struct raw raw;
 
 	given_sealed_blocks(w);
-	raw = raw_open(w);
-	block = raw_get(&raw, SEALED);
+	block = copy_of_block(w, SEALED);
 	block_key(SEALED, key);
 	assert_int_equal(block_parse(slice_of(key, BLOCK_KEY), block, &v, &w->err), 0);
 	assert_int_equal(block_group_load(&v, GROUPS - 1, &p, &group, &w->err), 0);
@@ -726,10 +722,7 @@ static void a_rewritten_event_in_a_sealed_block_is_found(void **state)
 	put_be32(block, 108, (uint32_t)(block.len - block_head_size(GROUPS)));
 	put_be32(block, BLOCK_FIXED + (GROUPS - 1) * BLOCK_INDEX_ENTRY, be32_at(block, 108));
 	forge(block, GROUPS);
-	raw_put(&raw, SEALED, block);
-	free((void *)block.base);
-	raw_close(&raw);
-	open_log(w);
+	put_in_place(w, SEALED, block);
 	assert_true(verify(w, 2, 0).ok);
 	assert_damage(w, 1, 17921, "block 1..18000: Merkle root differs");
 	block_group_free(&group);
