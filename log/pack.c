@@ -42,13 +42,20 @@ static size_t head_length(const uint8_t *p, size_t len)
 	return p[1] < 0x80 ? 2 : p[1] == 0xcc ? 3 : 0;
 }
 
-/* The seq as the stored event has it. */
-static size_t put_seq(uint8_t ret[SEQ_MAX], uint64_t seq)
-{
-	struct buf b = { .base = ret, .cap = SEQ_MAX, .max = SEQ_MAX };
+/* A seq as the stored event has it. */
+struct seq {
+	uint8_t bytes[SEQ_MAX];
+	size_t len;
+};
 
-	mp_put_uint64(&b, seq);
-	return b.len;
+static struct seq seq_of(uint64_t n)
+{
+	struct seq seq = { 0 };
+	struct buf b = { .base = seq.bytes, .cap = SEQ_MAX, .max = SEQ_MAX };
+
+	mp_put_uint64(&b, n);
+	seq.len = b.len;
+	return seq;
 }
 
 /* ---- packing ---- */
@@ -59,17 +66,17 @@ static bool shorten(struct slice group, uint64_t first, uint32_t n, struct buf *
 
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *begin = p;
-		uint8_t seq[SEQ_MAX];
-		size_t head, seq_len = put_seq(seq, first + i);
+		struct seq seq = seq_of(first + i);
+		size_t head;
 		uint32_t len;
 
 		if (!stored_length_get(&p, end, &len) || len > (size_t)(end - p))
 			return false;
 		head = head_length(p, len);
-		if (head == 0 || len < head + seq_len || memcmp(p + head, seq, seq_len) != 0)
+		if (head == 0 || len < head + seq.len || memcmp(p + head, seq.bytes, seq.len) != 0)
 			return false;
 		buf_append(out, begin, (size_t)(p - begin) + head);
-		buf_append(out, p + head + seq_len, len - head - seq_len);
+		buf_append(out, p + head + seq.len, len - head - seq.len);
 		p += len;
 	}
 	return p == end;
@@ -101,20 +108,20 @@ static bool put_back(struct slice brief, uint64_t first, uint32_t n, uint32_t un
 
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *begin = p;
-		uint8_t seq[SEQ_MAX];
-		size_t head, seq_len = put_seq(seq, first + i);
+		struct seq seq = seq_of(first + i);
+		size_t head;
 		uint32_t len;
 
 		if (!stored_length_get(&p, end, &len))
 			return false;
 		head = head_length(p, (size_t)(end - p));
-		if (head == 0 || len < head + seq_len || len - seq_len > (size_t)(end - p) ||
+		if (head == 0 || len < head + seq.len || len - seq.len > (size_t)(end - p) ||
 		    (size_t)(p - begin) + len > unpacked - out->len)
 			return false;
 		buf_append(out, begin, (size_t)(p - begin) + head);
-		buf_append(out, seq, seq_len);
-		buf_append(out, p + head, len - head - seq_len);
-		p += len - seq_len;
+		buf_append(out, seq.bytes, seq.len);
+		buf_append(out, p + head, len - head - seq.len);
+		p += len - seq.len;
 	}
 	return p == end && out->len == unpacked;
 }

@@ -176,40 +176,44 @@ static int find(struct log_reader *r, uint64_t seq, struct span *ret, struct err
 	return 0;
 }
 
-static int load_group(struct log_reader *r, uint32_t n, struct err *err)
+/* Group n of the reader's block. */
+static int load_group(struct log_reader *r, uint32_t n, const struct block_group **ret, struct err *err)
 {
 	int rc;
 
-	r->group = NULL;
-	if (r->block.head.codec != BLOCK_RAW) {
-		if (r->unpacked == NULL)
-			r->unpacked = unpacked_new();
-		if (r->unpacked == NULL)
-			return err_set(err, E_UNAVAILABLE, "out of memory");
-		return unpacked_get(r->unpacked, &r->block, n, &r->group, err);
+	if (r->block.head.codec == BLOCK_RAW) {
+		rc = block_group_load(&r->block, n, NULL, &r->raw, err);
+		*ret = &r->raw;
+		return rc;
 	}
-	rc = block_group_load(&r->block, n, NULL, &r->raw, err);
-	if (rc == 0)
-		r->group = &r->raw;
-	return rc;
+	if (r->unpacked == NULL)
+		r->unpacked = unpacked_new();
+	if (r->unpacked == NULL) {
+		err_set(err, E_UNAVAILABLE, "out of memory");
+		return E_UNAVAILABLE;
+	}
+	return unpacked_get(r->unpacked, &r->block, n, ret, err);
 }
 
 /* Fills ret with event seq of the span. */
 static int entry(struct log_reader *r, const struct span *s, uint64_t seq, struct log_entry *ret, struct err *err)
 {
+	const struct block_group *g = r->group;
 	int rc;
 
 	if (s->memory != NULL) {
 		*ret = (struct log_entry){ seq, block_event_tag(s->memory, seq), block_event(s->memory, seq) };
 		return 0;
 	}
-	if (r->group == NULL || seq - r->group->first >= r->group->n) {
-		rc = load_group(r, (uint32_t)(seq - s->first) / r->block.head.group, err);
+	if (g == NULL || seq - g->first >= g->n) {
+		r->group = NULL;
+		rc = load_group(r, (uint32_t)(seq - s->first) / r->block.head.group, &g, err);
 		if (rc != 0)
 			return rc;
+		r->group = g;
 	}
 	ret->seq = seq;
-	ret->bytes = block_group_event(r->group, (uint32_t)(seq - r->group->first));
+	ret->bytes = block_group_event(g, (uint32_t)(seq - g->first));
 	if (!stored_tag(ret->bytes, &ret->tag))
 		return err_set(err, E_INTERNAL, "event %" PRIu64 ": envelope malformed", seq);
 	return 0;
