@@ -404,6 +404,17 @@ size_t event_users(enum event_type type, const void *data, int64_t *ret, size_t 
 	return n;
 }
 
+bool event_concerns(const struct event *ev, int64_t user_id)
+{
+	int64_t users[EVENT_USERS_MAX];
+	size_t n = event_users(ev->type, ev->data, users, EVENT_USERS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (users[i] == user_id)
+			return true;
+	return false;
+}
+
 static void *read_record(const struct record *r, struct slice packed, struct arena *arena)
 {
 	void *data = arena_take(arena, r->size);

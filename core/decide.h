@@ -103,6 +103,7 @@ void decision_address(struct decision *d, enum stream_id stream, const void *key
 /* Users in an event's data, in field order, each once; at most max. Returns how many. */
 size_t event_users(enum event_type type, const void *data, int64_t *ret, size_t max);
 enum { EVENT_USERS_MAX = 16 };
+bool event_concerns(const struct event *ev, int64_t user_id);
 
 /* Reads the data of a stored event into a struct in the arena. NULL: malformed or of a newer version. */
 const void *event_data(enum event_type type, struct slice packed, struct arena *arena);

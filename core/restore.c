@@ -4,9 +4,28 @@
 
 enum { VALUE_DEPTH = 12, PAIRS_MAX = 128 };
 
-/* ---- by names ---- */
+/*
+ * Both ways walk a record's fields alike, and differ in what they make of a scalar and of a record.
+ */
+struct way {
+	bool (*scalar)(struct buf *b, uint8_t kind, struct mp *m);
+	bool (*record)(struct buf *b, const struct record *r, struct mp *m);
+};
 
-static bool show_as_it_is(struct buf *b, struct mp *m)
+static bool turn_list(const struct way *w, struct buf *b, const struct field *f, struct mp *m)
+{
+	uint32_t n;
+
+	if (!mp_array(m, &n))
+		return false;
+	mp_put_array(b, n);
+	while (n-- > 0)
+		if (f->shape == SHAPE_LIST ? !w->scalar(b, f->kind, m) : !w->record(b, f->sub(), m))
+			return false;
+	return true;
+}
+
+static bool copy_value(struct buf *b, struct mp *m)
 {
 	struct slice raw;
 
@@ -16,35 +35,10 @@ static bool show_as_it_is(struct buf *b, struct mp *m)
 	return true;
 }
 
-static bool show_value(struct buf *b, const struct field *f, struct mp *m);
+static bool turn_value(const struct way *w, struct buf *b, const struct field *f, struct mp *m);
 
-static bool show_scalar(struct buf *b, uint8_t kind, struct mp *m)
-{
-	int64_t thousandths;
-
-	if (kind != KIND_PTS)
-		return show_as_it_is(b, m);
-	if (!mp_int(m, &thousandths))
-		return false;
-	mp_put_points(b, thousandths);
-	return true;
-}
-
-static bool show_list(struct buf *b, const struct field *f, struct mp *m)
-{
-	uint32_t n;
-
-	if (!mp_array(m, &n))
-		return false;
-	mp_put_array(b, n);
-	while (n-- > 0)
-		if (f->shape == SHAPE_LIST ? !show_scalar(b, f->kind, m) : !record_show(b, f->sub(), m))
-			return false;
-	return true;
-}
-
-/* What a map of changes has under a name that is no field's is shown as it is. */
-static bool show_changes(struct buf *b, const struct record *r, struct mp *m)
+/* Values of some of the record's fields, by their names. What has a name that is no field's is left as it is. */
+static bool turn_changes(const struct way *w, struct buf *b, const struct record *r, struct mp *m)
 {
 	uint32_t n;
 
@@ -59,13 +53,13 @@ static bool show_changes(struct buf *b, const struct record *r, struct mp *m)
 			return false;
 		mp_put_text(b, name);
 		k = record_field(r, name);
-		if (k >= 0 ? !show_value(b, &r->fields[k], m) : !show_as_it_is(b, m))
+		if (k >= 0 ? !turn_value(w, b, &r->fields[k], m) : !copy_value(b, m))
 			return false;
 	}
 	return true;
 }
 
-static bool show_value(struct buf *b, const struct field *f, struct mp *m)
+static bool turn_value(const struct way *w, struct buf *b, const struct field *f, struct mp *m)
 {
 	if (mp_nil(m)) {
 		mp_put_nil(b);
@@ -73,20 +67,36 @@ static bool show_value(struct buf *b, const struct field *f, struct mp *m)
 	}
 	switch ((enum shape)f->shape) {
 	case SHAPE_SCALAR:
-		return show_scalar(b, f->kind, m);
+		return w->scalar(b, f->kind, m);
 	case SHAPE_NEST:
-		return record_show(b, f->sub(), m);
+		return w->record(b, f->sub(), m);
 	case SHAPE_LIST:
 	case SHAPE_LIST_OF:
-		return show_list(b, f, m);
+		return turn_list(w, b, f, m);
 	case SHAPE_CHANGES:
-		return show_changes(b, f->sub(), m);
+		return turn_changes(w, b, f->sub(), m);
 	case SHAPE_FLAT:
 	case SHAPE_PATCH:
 		break;
 	}
 	return false;
 }
+
+/* ---- by names ---- */
+
+static bool show_scalar(struct buf *b, uint8_t kind, struct mp *m)
+{
+	int64_t thousandths;
+
+	if (kind != KIND_PTS)
+		return copy_value(b, m);
+	if (!mp_int(m, &thousandths))
+		return false;
+	mp_put_points(b, thousandths);
+	return true;
+}
+
+static const struct way to_names = { show_scalar, record_show };
 
 static bool show_fields(struct map_writer *w, const struct record *r, struct mp *m)
 {
@@ -100,7 +110,8 @@ static bool show_fields(struct map_writer *w, const struct record *r, struct mp 
 		if (f->flags & FIELD_DERIVED)
 			continue;
 		n--;
-		if (f->shape == SHAPE_FLAT ? !show_fields(w, f->sub(), m) : !show_value(map_key(w, f->name), f, m))
+		if (f->shape == SHAPE_FLAT ? !show_fields(w, f->sub(), m)
+					   : !turn_value(&to_names, map_key(w, f->name), f, m))
 			return false;
 	}
 	return n == 0;
@@ -118,44 +129,6 @@ bool record_show(struct buf *b, const struct record *r, struct mp *m)
 }
 
 /* ---- and back ---- */
-
-/* The pairs of one map, and which of them were asked for. */
-struct pairs {
-	unsigned n, n_taken;
-	struct slice name[PAIRS_MAX];
-	struct slice value[PAIRS_MAX];
-	bool taken[PAIRS_MAX];
-};
-
-static bool read_pairs(struct mp *m, struct pairs *ret)
-{
-	uint32_t n;
-
-	if (!mp_map(m, &n) || n > PAIRS_MAX)
-		return false;
-	ret->n = n;
-	ret->n_taken = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		ret->taken[i] = false;
-		if (!mp_str(m, &ret->name[i]) || !mp_raw(m, VALUE_DEPTH, &ret->value[i]))
-			return false;
-	}
-	return true;
-}
-
-/* Looks first where it stands when nobody has changed the order. -1: it is not there, or was taken. */
-static int find_pair(const struct pairs *p, const struct field *f, unsigned hint)
-{
-	struct slice name = slice_of(f->name, f->name_len);
-
-	for (unsigned k = 0; k < p->n; k++) {
-		unsigned i = (hint + k) % p->n;
-
-		if (!p->taken[i] && slice_eq(p->name[i], name))
-			return (int)i;
-	}
-	return -1;
-}
 
 static bool restore_points(struct buf *b, struct mp *m)
 {
@@ -213,71 +186,49 @@ static bool restore_scalar(struct buf *b, uint8_t kind, struct mp *m)
 	case KIND_ANY:
 	case KIND_REF:
 	case KIND_KEYS:
-		if (!mp_raw(m, VALUE_DEPTH, &text))
-			return false;
-		buf_append(b, text.base, text.len);
-		return true;
+		return copy_value(b, m);
 	}
 	return false;
 }
 
-static bool restore_list(struct buf *b, const struct field *f, struct mp *m)
+static const struct way to_stored = { restore_scalar, record_restore };
+
+/* The pairs of one map, and which of them were asked for. */
+struct pairs {
+	unsigned n, n_taken;
+	struct slice name[PAIRS_MAX];
+	struct slice value[PAIRS_MAX];
+	bool taken[PAIRS_MAX];
+};
+
+static bool read_pairs(struct mp *m, struct pairs *ret)
 {
 	uint32_t n;
 
-	if (!mp_array(m, &n))
+	if (!mp_map(m, &n) || n > PAIRS_MAX)
 		return false;
-	mp_put_array(b, n);
-	while (n-- > 0)
-		if (f->shape == SHAPE_LIST ? !restore_scalar(b, f->kind, m) : !record_restore(b, f->sub(), m))
-			return false;
-	return true;
-}
-
-static bool restore_value(struct buf *b, const struct field *f, struct mp *m);
-
-/* Values of some of the record's fields, by their names. */
-static bool restore_changes(struct buf *b, const struct record *r, struct mp *m)
-{
-	uint32_t n;
-
-	if (!mp_map(m, &n))
-		return false;
-	mp_put_map(b, n);
-	while (n-- > 0) {
-		struct slice name;
-		int k;
-
-		if (!mp_str(m, &name) || (k = record_field(r, name)) < 0)
-			return false;
-		mp_put_text(b, name);
-		if (!restore_value(b, &r->fields[k], m))
+	ret->n = n;
+	ret->n_taken = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		ret->taken[i] = false;
+		if (!mp_str(m, &ret->name[i]) || !mp_raw(m, VALUE_DEPTH, &ret->value[i]))
 			return false;
 	}
 	return true;
 }
 
-static bool restore_value(struct buf *b, const struct field *f, struct mp *m)
+/* Looks first where it stands when nobody has changed the order. -1: it is not there, or was taken. */
+static int find_pair(const struct pairs *p, const struct field *f, unsigned hint)
 {
-	if (mp_nil(m)) {
-		mp_put_nil(b);
-		return true;
+	struct slice name = slice_of(f->name, f->name_len);
+
+	for (unsigned k = 0; k < p->n; k++) {
+		unsigned i = (hint + k) % p->n;
+
+		if (!p->taken[i] && slice_eq(p->name[i], name))
+			return (int)i;
 	}
-	switch ((enum shape)f->shape) {
-	case SHAPE_SCALAR:
-		return restore_scalar(b, f->kind, m);
-	case SHAPE_NEST:
-		return record_restore(b, f->sub(), m);
-	case SHAPE_LIST:
-	case SHAPE_LIST_OF:
-		return restore_list(b, f, m);
-	case SHAPE_CHANGES:
-		return restore_changes(b, f->sub(), m);
-	case SHAPE_FLAT:
-	case SHAPE_PATCH:
-		break;
-	}
-	return false;
+	return -1;
 }
 
 /* Elements of the stored array: up to the last field that is there. A flat record always is. */
@@ -322,7 +273,7 @@ static bool restore_fields(struct buf *b, const struct record *r, struct pairs *
 			continue;
 		left--;
 		if (f->shape == SHAPE_FLAT ? !restore_fields(b, f->sub(), p)
-					   : !take_pair(f, p, &value) || !restore_value(b, f, &value))
+					   : !take_pair(f, p, &value) || !turn_value(&to_stored, b, f, &value))
 			return false;
 	}
 	return true;

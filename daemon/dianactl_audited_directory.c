@@ -90,17 +90,6 @@ struct scan {
 	struct dianactl_progress progress;
 };
 
-static bool concerns(const struct event *ev, int64_t user_id)
-{
-	int64_t users[EVENT_USERS_MAX];
-	size_t n = event_users(ev->type, ev->data, users, EVENT_USERS_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		if (users[i] == user_id)
-			return true;
-	return false;
-}
-
 static bool in_streams(const struct audited_query *q, struct slice stream)
 {
 	for (size_t i = 0; i < q->n_streams; i++)
@@ -117,7 +106,8 @@ static bool wanted(struct scan *s, struct slice stored)
 
 	if (envelope_decode(stored, &env) && !in_streams(s->q, env.stream))
 		return false;
-	return s->q->user_id == 0 || !event_from_stored(stored, &s->arena, &ev, &env) || concerns(&ev, s->q->user_id);
+	return s->q->user_id == 0 || !event_from_stored(stored, &s->arena, &ev, &env) ||
+	       event_concerns(&ev, s->q->user_id);
 }
 
 /* The event as the daemon would answer it. */

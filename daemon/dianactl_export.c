@@ -156,7 +156,7 @@ static int sign(struct exporting *x, struct err *err)
 static int copy_events(struct exporting *x, struct log_reader *r, struct err *err)
 {
 	const struct log_types *types = x->filter.n_types > 0 ? &x->filter.tags : NULL;
-	struct log_entry e;
+	struct log_entry e = { .seq = 0 };
 	struct arena arena;
 	uint64_t seq = x->head.from_seq;
 	int rc = 0;

@@ -8,8 +8,6 @@
 #include "daemon/client_format.h"
 #include "log/base64.h"
 
-enum { NAMES_MAX = 256 };
-
 struct writer {
 	struct buf *text, *echo;
 	struct mp *m;
@@ -166,7 +164,7 @@ static bool is_among(struct slice name, const struct slice *names, uint32_t n)
 /* *ret_odd: stopped at a name that is there already, or is no text. */
 static bool put_pairs(struct writer *w, uint32_t n, unsigned depth, bool *ret_odd)
 {
-	struct slice names[NAMES_MAX];
+	struct slice names[EXPORT_JSON_NAMES];
 
 	for (uint32_t i = 0; i < n; i++) {
 		*ret_odd = *ret_odd || mp_peek(w->m) != MP_STR || !mp_str(w->m, &names[i]) || !utf8_valid(names[i]) ||
@@ -193,7 +191,7 @@ static bool put_map(struct writer *w, unsigned depth)
 
 	if (depth == 0 || !mp_map(w->m, &n))
 		return false;
-	odd = n > NAMES_MAX;
+	odd = n > EXPORT_JSON_NAMES;
 	mp_put_map(w->echo, n);
 	buf_byte(w->text, '{');
 	if (!odd && !put_pairs(w, n, depth, &odd))

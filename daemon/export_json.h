@@ -5,15 +5,23 @@
 #include "core/mp.h"
 
 /*
- * Packed values as JSON text, straight from their bytes, at the pace of an export. What a reader of the text gets is
- * told beside it, packed as client_json_params() packs it. What JSON cannot say is told otherwise: bytes, texts that
- * are not UTF-8, and maps that have a name twice or more than 256 become base64 text, integers beyond int64 a real,
- * what is no number and ext null.
- *
- * Appends one value to text, and what becomes of it to ret_echo. False: malformed, or nested more than
+ * Packed values as JSON text and back, straight from bytes to bytes, at the pace of an export.
+ */
+enum { EXPORT_JSON_DEPTH = 16, EXPORT_JSON_NAMES = 256 /* of one object */ };
+
+/*
+ * Appends one value to text, and to ret_echo what export_json_get() makes of that. What JSON cannot say is told
+ * otherwise: bytes, texts that are not UTF-8, and maps that have a name twice or more than EXPORT_JSON_NAMES become
+ * base64 text, integers beyond int64 a real, what is no number and ext null. False: malformed, or nested more than
  * EXPORT_JSON_DEPTH deep.
  */
-enum { EXPORT_JSON_DEPTH = 16 };
 bool export_json_put(struct buf *text, struct buf *ret_echo, struct mp *m);
+
+/*
+ * Appends the packed form of a text that is one JSON object (RFC 8259) and nothing else: integers as such, in their
+ * shortest form, other numbers as float64. False, and why, in a few words: it is not; has a name twice, or more than
+ * EXPORT_JSON_NAMES; an integer beyond int64, a real beyond float64; half a surrogate pair; or is nested too deep.
+ */
+bool export_json_get(struct slice text, struct buf *ret, const char **ret_why);
 
 #endif

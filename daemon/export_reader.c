@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/client_json.h"
 #include "daemon/export.h"
+#include "daemon/export_json.h"
 #include "log/base64.h"
 #include "log/note.h"
 
@@ -89,18 +89,20 @@ static int read_more(struct export_reader *r, bool *ret_more, struct err *err)
 	return rc;
 }
 
+enum found { FOUND_PART, FOUND_WHOLE, FOUND_MALFORMED };
+
 /* Finds the end of the record at `at`, reading on as far as needed. E_NOT_FOUND: there is none. */
-static int find_end(struct export_reader *r, bool (*is_whole)(struct export_reader *, void *, bool *), void *scan,
+static int find_end(struct export_reader *r, enum found (*find)(struct export_reader *, void *), void *scan,
 		    struct err *err)
 {
-	bool more = true, malformed = false;
-
 	for (;;) {
+		enum found found = find(r, scan);
+		bool more;
 		int rc;
 
-		if (is_whole(r, scan, &malformed))
+		if (found == FOUND_WHOLE)
 			return 0;
-		if (malformed)
+		if (found == FOUND_MALFORMED)
 			return bad(r, err, expected(r), "is malformed");
 		if (r->bytes.len - r->at > RECORD_MAX)
 			return bad(r, err, expected(r), "is larger than %d MiB", RECORD_MAX >> 20);
@@ -115,53 +117,44 @@ static int find_end(struct export_reader *r, bool (*is_whole)(struct export_read
 }
 
 /* scan: bytes of the line that were looked at. */
-static bool line_is_whole(struct export_reader *r, void *scan, bool *ret_malformed)
+static enum found find_line(struct export_reader *r, void *scan)
 {
 	size_t *seen = scan;
 	const uint8_t *from = r->bytes.base + r->at, *end = NULL;
 	size_t n = r->bytes.len - r->at;
 
-	(void)ret_malformed;
 	if (n > *seen)
 		end = memchr(from + *seen, '\n', n - *seen);
 	*seen = n;
 	if (end == NULL)
-		return false;
+		return FOUND_PART;
 	r->end = r->at + (size_t)(end - from) + 1;
-	return true;
+	return FOUND_WHOLE;
 }
 
-static bool value_is_whole(struct export_reader *r, void *scan, bool *ret_malformed)
+static enum found find_value(struct export_reader *r, void *scan)
 {
 	struct mp_scan *s = scan;
 	struct slice have = slice_of(r->bytes.base + r->at, r->bytes.len - r->at);
 	enum mp_scan_result got = have.len == 0 ? MP_SCAN_MORE : mp_scan(s, have, RECORD_MAX);
 
-	*ret_malformed = got != MP_SCAN_MORE && got != MP_SCAN_DONE;
+	if (got == MP_SCAN_MORE)
+		return FOUND_PART;
 	r->end = r->at + s->pos;
-	return got == MP_SCAN_DONE;
+	return got == MP_SCAN_DONE ? FOUND_WHOLE : FOUND_MALFORMED;
 }
 
 static int unpack_line(struct export_reader *r, struct slice line, struct slice *ret, struct err *err)
 {
-	struct client_params params;
-	struct client_error why;
-	int rc;
+	const char *why;
 
-	client_params_init(&params);
-	rc = client_json_params(&params, line.base, line.len, &why);
 	buf_reset(&r->packed);
-	if (rc == 0) {
-		mp_put_map(&r->packed, params.n);
-		buf_append(&r->packed, params.body.data, params.body.size);
-	}
-	if (rc != 0)
-		rc = bad(r, err, expected(r), "is no JSON object on one line");
-	else if (params.failed || r->packed.failed)
-		rc = no_memory(err);
-	client_params_free(&params);
+	if (!export_json_get(line, &r->packed, &why))
+		return bad(r, err, expected(r), "is no JSON object on one line: %s", why);
+	if (r->packed.failed)
+		return no_memory(err);
 	*ret = buf_slice(&r->packed);
-	return rc;
+	return 0;
 }
 
 /* The next record, packed. E_NOT_FOUND: there is none. */
@@ -175,8 +168,7 @@ static int next_record(struct export_reader *r, struct slice *ret, struct err *e
 	r->at = r->end;
 	r->n++;
 	mp_scan_start(&scan, MP_SCAN_DEPTH);
-	rc = r->format == EXPORT_NDJSON ? find_end(r, line_is_whole, &seen, err)
-					: find_end(r, value_is_whole, &scan, err);
+	rc = r->format == EXPORT_NDJSON ? find_end(r, find_line, &seen, err) : find_end(r, find_value, &scan, err);
 	if (rc != 0) {
 		r->end = r->at;
 		return rc;
@@ -263,17 +255,17 @@ static int take_head(struct export_reader *r, struct slice record, struct err *e
 /* JSON begins with a brace, which is no map of MessagePack. */
 static int begin(struct export_reader *r, struct err *err)
 {
-	struct slice record;
+	struct slice record = SLICE_NULL;
 	bool more;
 	int rc = read_more(r, &more, err);
 
 	if (rc != 0)
 		return rc;
-	r->format = r->bytes.len > 0 && r->bytes.base[0] == '{' ? EXPORT_NDJSON : EXPORT_MSGPACK;
+	if (!more)
+		return err_set(err, E_INVALID_ARGUMENT, "it is empty");
+	r->format = r->bytes.base[0] == '{' ? EXPORT_NDJSON : EXPORT_MSGPACK;
 	rc = next_record(r, &record, err);
-	if (rc == 0)
-		return take_head(r, record, err);
-	return rc == E_NOT_FOUND ? err_set(err, E_INVALID_ARGUMENT, "it is empty") : rc;
+	return rc == 0 ? take_head(r, record, err) : rc;
 }
 
 int export_reader_open(const char *path, int stop_fd, const struct log_mark *marks, size_t n_marks,
@@ -453,7 +445,7 @@ static bool is_event(const struct export_reader *r, struct slice record)
 
 int export_reader_next(struct export_reader *r, struct export_entry *ret, struct err *err)
 {
-	struct slice record;
+	struct slice record = SLICE_NULL;
 	int rc;
 
 	while (!r->ended) {

@@ -23,17 +23,6 @@ bool export_filter_is_partial(const struct export_filter *f)
 	return f->has_since || f->has_until || f->user_id != 0 || f->stream != NULL || f->n_types > 0;
 }
 
-static bool concerns(const struct event *ev, int64_t user_id)
-{
-	int64_t users[EVENT_USERS_MAX];
-	size_t n = event_users(ev->type, ev->data, users, EVENT_USERS_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		if (users[i] == user_id)
-			return true;
-	return false;
-}
-
 bool export_filter_wants(const struct export_filter *f, struct slice stored, struct arena *arena)
 {
 	struct envelope env;
@@ -47,7 +36,7 @@ bool export_filter_wants(const struct export_filter *f, struct slice stored, str
 		return true;
 	if (f->stream != NULL && !slice_is(ev.stream, f->stream))
 		return false;
-	return f->user_id == 0 || concerns(&ev, f->user_id);
+	return f->user_id == 0 || event_concerns(&ev, f->user_id);
 }
 
 /* ---- records ---- */

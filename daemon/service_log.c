@@ -96,10 +96,8 @@ static int walk_next(struct walk *w, uint64_t seq, struct log_entry *ret, struct
 
 static bool matches(const struct walk *w, const struct log_read *p, const struct log_entry *e, struct arena *arena)
 {
-	int64_t users[EVENT_USERS_MAX];
 	struct envelope env;
 	struct event ev;
-	size_t n;
 
 	if (w->by_type && !log_types_has(&w->types, e->tag))
 		return false;
@@ -110,13 +108,7 @@ static bool matches(const struct walk *w, const struct log_read *p, const struct
 	if ((p->stream.base != NULL && !slice_eq(p->stream, ev.stream)) ||
 	    (p->actor.base != NULL && (ev.actor.base == NULL || !slice_eq(p->actor, ev.actor))))
 		return false;
-	if (!p->has_user_id)
-		return true;
-	n = event_users(ev.type, ev.data, users, EVENT_USERS_MAX);
-	for (size_t i = 0; i < n; i++)
-		if (users[i] == p->user_id)
-			return true;
-	return false;
+	return !p->has_user_id || event_concerns(&ev, p->user_id);
 }
 
 static int read_items(struct call *c, const struct log_read *p, struct walk *w, struct page *pg, uint64_t seq)

@@ -110,10 +110,8 @@ void subscriptions_show(struct subscriptions *s, struct buf *out)
 
 static bool wants(const struct subscription *sub, struct slice stored, struct arena *arena)
 {
-	int64_t users[EVENT_USERS_MAX];
 	struct envelope env;
 	struct event ev;
-	size_t n;
 
 	if (sub->stream_len == 0 && sub->user_id == 0)
 		return true;
@@ -121,13 +119,7 @@ static bool wants(const struct subscription *sub, struct slice stored, struct ar
 		return false;
 	if (sub->stream_len != 0 && !slice_eq(ev.stream, slice_of(sub->stream, sub->stream_len)))
 		return false;
-	if (sub->user_id == 0)
-		return true;
-	n = event_users(ev.type, ev.data, users, EVENT_USERS_MAX);
-	for (size_t i = 0; i < n; i++)
-		if (users[i] == sub->user_id)
-			return true;
-	return false;
+	return sub->user_id == 0 || event_concerns(&ev, sub->user_id);
 }
 
 /* ---- pumping ---- */

@@ -129,7 +129,7 @@ int log_backup(struct log_reader *r, const char *dir, bool compact, struct log_b
 {
 	struct log_backup_progress unseen = { 0 };
 	struct log_backup_progress *p = progress != NULL ? progress : &unseen;
-	uint64_t bytes, used, map;
+	uint64_t bytes = 0, used, map;
 	int rc = enough_room(r->log, dir, err);
 
 	if (rc != 0)

@@ -11,7 +11,6 @@
 
 #include "core/decide.h"
 #include "core/map_writer.h"
-#include "daemon/client_json.h"
 #include "daemon/export.h"
 #include "daemon/export_json.h"
 #include "daemon/import.h"
@@ -255,16 +254,11 @@ static void assert_refused(struct world *w, enum err_code code, uint64_t first_b
 
 static struct slice unpack(const char *line, size_t len, struct buf *ret)
 {
-	struct client_params params;
-	struct client_error why;
+	const char *why;
 
-	client_params_init(&params);
-	if (client_json_params(&params, line, len, &why) != 0)
-		fail_msg("%s: %.*s", why.text, (int)len, line);
 	buf_reset(ret);
-	mp_put_map(ret, params.n);
-	buf_append(ret, params.body.data, params.body.size);
-	client_params_free(&params);
+	if (!export_json_get(slice_of(line, len), ret, &why))
+		fail_msg("%s: %.*s", why, (int)len, line);
 	return buf_slice(ret);
 }
 
@@ -442,6 +436,94 @@ static void what_is_read_back_is_what_was_said_to_be(void **state)
 	buf_free(&value);
 	buf_free(&echo);
 	buf_free(&back);
+}
+
+static void json_is_read_as_it_was_meant(void **state)
+{
+	static const struct {
+		const char *text;
+		struct slice packed;
+	} cases[] = {
+		{ "{}", SLICE_LIT("\x80") },
+		{ " { } \n", SLICE_LIT("\x80") },
+		{ "{\"a\":[null,true,false]}", SLICE_LIT("\x81\xa1"
+							 "a\x93\xc0\xc3\xc2") },
+		{ "{\"a\" : -0}", SLICE_LIT("\x81\xa1"
+					    "a\0") },
+		{ "{\"a\":-9223372036854775808}", SLICE_LIT("\x81\xa1"
+							    "a\xd3\x80\0\0\0\0\0\0\0") },
+		{ "{\"a\":-0.0}", SLICE_LIT("\x81\xa1"
+					    "a\xcb\x80\0\0\0\0\0\0\0") },
+		{ "{\"a\":1E0}", SLICE_LIT("\x81\xa1"
+					   "a\xcb\x3f\xf0\0\0\0\0\0\0") },
+		{ "{\"a\":0.1}", SLICE_LIT("\x81\xa1"
+					   "a\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a") },
+		{ "{\"a\":0.1000000000000000055511151231257827}", SLICE_LIT("\x81\xa1"
+									    "a\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a") },
+		{ "{\"\\u0061\\n\\/\":\"\\uD83D\\ude00\"}", SLICE_LIT("\x81\xa3"
+								      "a\n/\xa4\xf0\x9f\x98\x80") },
+		{ "{\"a\":\"\\u0000\"}", SLICE_LIT("\x81\xa1"
+						   "a\xa1\0") },
+	};
+	struct buf packed;
+
+	(void)state;
+	buf_init(&packed, 1 << 16);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (!slice_eq(unpack(cases[i].text, strlen(cases[i].text), &packed), cases[i].packed))
+			fail_msg("%s", cases[i].text);
+	buf_free(&packed);
+}
+
+static void what_is_no_json_is_refused(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+		{ "", "no object" },
+		{ "[]", "no object" },
+		{ "{", "an object that does not go on" },
+		{ "{}{}", "something behind the object" },
+		{ "{\"a\":1,}", "an object that does not go on" },
+		{ "{\"a\"}", "a name without a value" },
+		{ "{a:1}", "an object that does not go on" },
+		{ "{\"a\":1,\"a\":1}", "a name that is there twice" },
+		{ "{\"a\":1,\"\\u0061\":1}", "a name that is there twice" },
+		{ "{\"a\":}", "a value that is none" },
+		{ "{\"a\":", "a value that is missing" },
+		{ "{\"a\":nul}", "a value that is none" },
+		{ "{\"a\":[1 2]}", "an array that does not go on" },
+		{ "{\"a\":[1,]}", "a value that is none" },
+		{ "{\"a\":01}", "a number that is none" },
+		{ "{\"a\":-}", "a number that is none" },
+		{ "{\"a\":1.}", "a number that is none" },
+		{ "{\"a\":1e}", "a number that is none" },
+		{ "{\"a\":+1}", "a value that is none" },
+		{ "{\"a\":1e999}", "a number that is too large" },
+		{ "{\"a\":9223372036854775808}", "an integer that is too large" },
+		{ "{\"a\":99999999999999999999999}", "an integer that is too large" },
+		{ "{\"a\":\"x}", "a text that does not end" },
+		{ "{\"a\":\"x\n\"}", "a text that does not end" },
+		{ "{\"a\":\"\\", "a text that does not end" },
+		{ "{\"a\":\"\\x\"}", "an escape that is none" },
+		{ "{\"a\":\"\\u00g0\"}", "an escape that is none" },
+		{ "{\"a\":\"\\ud800\"}", "half a surrogate pair" },
+		{ "{\"a\":\"\\ud800\\u0061\"}", "half a surrogate pair" },
+		{ "{\"a\":\"\\udc00\"}", "half a surrogate pair" },
+		{ "{\"a\":\"\xff\"}", "bytes that are no UTF-8" },
+		{ "{\"a\":[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}", "values nested too deep" },
+	};
+	struct buf packed;
+	const char *why;
+
+	(void)state;
+	buf_init(&packed, 1 << 16);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		buf_reset(&packed);
+		if (export_json_get(slice_str(cases[i].text), &packed, &why) || strcmp(why, cases[i].why) != 0)
+			fail_msg("%s: %s", cases[i].text, why != NULL ? why : "was taken");
+	}
+	buf_free(&packed);
 }
 
 /* Of an event with a number that has a longer form than it must, so that its line has raw. */
@@ -701,7 +783,7 @@ static void headers_that_are_not_known_are_refused(void **state)
 /* The event at seq becomes another one of the same length, in the log and so in the file, but for the roots. */
 static void change_event(struct world *w, uint64_t seq)
 {
-	uint8_t *p = (uint8_t *)(uintptr_t)event_at(w, seq - 1).base;
+	uint8_t *p = w->events.base + (seq > 1 ? w->ends[seq - 2] : 0);
 	static const char was[] = "point.award";
 	uint8_t *at = memmem(p, event_at(w, seq - 1).len, was, sizeof(was) - 1);
 
@@ -743,7 +825,7 @@ static void a_file_written_anew_is_found_by_what_was_kept(void **state)
 	struct export_reader *r;
 	struct export_entry e;
 	struct log_mark marks[2] = { { .size = 10 }, { .size = 20 } };
-	size_t n = w->n;
+	size_t n;
 	int rc;
 
 	given_events(w, 30);
@@ -825,6 +907,8 @@ int main(void)
 		TEST(what_json_cannot_say_is_carried),
 		TEST(a_map_of_very_many_names_is_carried),
 		TEST(what_is_read_back_is_what_was_said_to_be),
+		TEST(json_is_read_as_it_was_meant),
+		TEST(what_is_no_json_is_refused),
 		TEST(a_line_that_says_something_else_than_its_bytes_is_refused),
 		TEST(every_form_holds_the_same_events),
 		TEST(an_empty_log_is_exported_too),
