@@ -885,6 +885,8 @@ static void drop_dead_readers(struct ledger *l)
 
 void ledger_turn(struct ledger *l, bool alone)
 {
+	/* a transaction that is not needed any more keeps freed pages of the log from use */
+	log_reader_idle(l->reader);
 	drop_dead_readers(l);
 	if (!log_failed(l->log))
 		fire_timers(l);

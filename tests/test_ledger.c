@@ -149,6 +149,43 @@ static void an_award_is_durable_after_a_turn(void **state)
 	assert_int_equal(balance(w, 7), 10);
 }
 
+static uint64_t log_pages(struct world *w)
+{
+	struct log_info info;
+	struct err err;
+
+	assert_int_equal(log_info(ledger_log(w->ledger), &info, &err), 0);
+	return info.used_bytes / 4096;
+}
+
+/* Each commit frees some pages of the log's tree, which the next takes. */
+static void a_look_into_the_log_keeps_no_page_from_use(void **state)
+{
+	struct world *w = *state;
+	struct arena *arena = ledger_state(w->ledger)->arena;
+	struct query q;
+	struct event ev;
+	struct err err;
+	uint64_t before;
+
+	/* given a query that has read an event */
+	assert_int_equal(award(w, 7, 10, &err), 0);
+	settle_log(w);
+	ledger_query(w->ledger, &q, &w->out, &err);
+	assert_int_equal(q.log->get(q.log->arg, 1, arena, &ev, &err), 0);
+	ledger_release(w->ledger);
+	before = log_pages(w);
+
+	/* when there are 200 commits, of less than 500 bytes */
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(award(w, 7, 1, &err), 0);
+		settle_log(w);
+	}
+
+	/* then they take little more than their bytes */
+	assert_in_range(log_pages(w) - before, 1, 60);
+}
+
 static void a_failed_flush_takes_back_what_was_not_durable(void **state)
 {
 	struct world *w = *state;
@@ -334,6 +371,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(an_award_is_durable_after_a_turn),
+		TEST(a_look_into_the_log_keeps_no_page_from_use),
 		TEST(a_failed_flush_takes_back_what_was_not_durable),
 		TEST(after_a_restart_commands_are_taken_again),
 		TEST(a_failed_checkpoint_is_tried_again_and_loses_nothing),
