@@ -15,6 +15,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,11 +27,18 @@
 /* ---- faults ---- */
 
 static enum { WORKS, FAILS_BEFORE, FAILS_AFTER } commits;
+static void (*before_commit)(void *arg); /* what happens meanwhile; taken back when it is called */
+static void *before_commit_arg;
 
 int __wrap_mdb_txn_commit(MDB_txn *txn);
 int __real_mdb_txn_commit(MDB_txn *txn);
 int __wrap_mdb_txn_commit(MDB_txn *txn)
 {
+	void (*meanwhile)(void *) = before_commit;
+
+	before_commit = NULL;
+	if (meanwhile != NULL)
+		meanwhile(before_commit_arg);
 	if (commits == FAILS_BEFORE) {
 		mdb_txn_abort(txn);
 		return ENOSPC;
@@ -1104,6 +1112,87 @@ static void stored_hashes_cost_a_row_in_256_events(void **state)
 }
 
 /* As a log of before that table is. */
+/* ---- copies ---- */
+
+struct meanwhile {
+	struct world *w;
+	struct log_reader *from;
+	int times;
+};
+
+/* Ten more events, and a sealed block, as often as a piece of the copy is about to be durable. */
+static void write_meanwhile(void *arg)
+{
+	struct meanwhile *m = arg;
+	struct seal *seal;
+
+	m->times++;
+	block_of(m->w, 10, 1, noon);
+	if (log_seal_prepare(m->from, UINT64_MAX, NULL, &seal, &m->w->err) == 0) {
+		assert_int_equal(log_seal_write(m->w->log, seal, &m->w->err), 0);
+		log_seal_free(seal);
+	}
+	before_commit = write_meanwhile;
+}
+
+/* Blocks are sealed up to where the row says, and no further. */
+static void assert_sealed_as_told(struct world *w)
+{
+	struct log_info info;
+	struct raw raw;
+	MDB_cursor *c;
+	MDB_val key, val;
+	uint64_t last;
+
+	assert_int_equal(log_info(w->log, &info, &w->err), 0);
+	assert_true(info.sealed.last > 0);
+	raw = raw_open(w);
+	assert_int_equal(mdb_cursor_open(raw.txn, raw.blocks, &c), 0);
+	while (mdb_cursor_get(c, &key, &val, MDB_NEXT) == 0) {
+		assert_true(block_key_parse(slice_of(key.mv_data, key.mv_size), &last));
+		assert_int_equal(((const uint8_t *)val.mv_data)[5], last <= info.sealed.last ? BLOCK_ZSTD : BLOCK_RAW);
+	}
+	mdb_cursor_close(c);
+	raw_close(&raw);
+	open_log(w);
+}
+
+static void a_copy_is_made_in_pieces_while_the_log_goes_on(void **state)
+{
+	struct world *w = *state, copy = { 0 };
+	struct meanwhile m = { w, durable_reader(w, w->log), 0 };
+	struct log_backup done;
+	struct log_reader *r;
+
+	/* given some pieces of events */
+	for (int i = 0; i < 25; i++)
+		block_of(w, 2, 4000, noon);
+	r = durable_reader(w, w->log);
+	snprintf(copy.dir, sizeof(copy.dir), "%.50s.copy", w->dir);
+	assert_int_equal(mkdir(copy.dir, 0700), 0);
+
+	/* when they are copied, and after each piece more come and some are sealed */
+	before_commit = write_meanwhile;
+	before_commit_arg = &m;
+	assert_int_equal(log_backup(r, copy.dir, true, NULL, &done, &w->err), 0);
+	before_commit = NULL;
+
+	/* then the copy holds what was there at its last piece, stored hashes too, and can be written on */
+	assert_in_range(m.times, 3, 40);
+	assert_in_range(done.seq, 200000 + 10, 200000 + 10 * (uint64_t)m.times);
+	open_log(&copy);
+	assert_int_equal(log_head(copy.log), done.seq);
+	assert_sound(&copy, done.seq);
+	assert_sealed_as_told(&copy);
+	assert_int_equal(count_nodes(&copy, false), done.seq / 256 + done.seq / 65536);
+	open_log(&copy);
+	block_of(&copy, 1, 1, noon);
+	close_log(&copy);
+	log_backup_remove(copy.dir);
+	log_reader_close(m.from);
+	log_reader_close(r);
+}
+
 static void a_log_without_stored_hashes_gets_them(void **state)
 {
 	struct world *w = *state;
@@ -1417,6 +1506,7 @@ int main(void)
 		TEST(a_proof_passes_no_head),
 		TEST(a_proof_of_a_long_log_looks_at_little),
 		TEST(stored_hashes_cost_a_row_in_256_events),
+		TEST(a_copy_is_made_in_pieces_while_the_log_goes_on),
 		TEST(a_log_without_stored_hashes_gets_them),
 		TEST(whoever_opens_a_log_without_stored_hashes_is_told_and_may_stop),
 		TEST(readers_that_died_give_back_their_places),
