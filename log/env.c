@@ -89,16 +89,57 @@ static int file_length(MDB_env *env, int *ret_fd, uint64_t *ret_has, uint64_t *r
 	return 0;
 }
 
-/* A data file that was cut would kill the process when a page behind its end is read (SIGBUS). As a hole
- * those pages read as zeros, which the checks of the log find. Normally does nothing. */
-static int mend_length(MDB_env *env)
+/* How many pages from `from` on are free. A page that was taken at the end and freed in the same commit was never
+ * written, so that the file may well end before it. */
+static int count_free(MDB_env *env, uint64_t from, uint64_t *ret)
 {
-	uint64_t has = 0, used = 0;
+	enum { FREE_PAGES = 0 }; /* the table that LMDB keeps of them: lists that begin with their length */
+	MDB_val key, list;
+	MDB_cursor *c = NULL;
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return rc;
+	rc = mdb_cursor_open(txn, FREE_PAGES, &c);
+	for (*ret = 0; rc == 0 && (rc = mdb_cursor_get(c, &key, &list, MDB_NEXT)) == 0;) {
+		const size_t *ids = list.mv_data;
+
+		for (size_t i = 1; i < list.mv_size / sizeof(*ids) && i <= ids[0]; i++)
+			*ret += ids[i] >= from;
+	}
+	mdb_cursor_close(c);
+	mdb_txn_abort(txn);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int was_cut(uint64_t has, uint64_t used, struct err *err)
+{
+	return err_set(err, E_INTERNAL, "data.mdb was cut: it has %llu bytes of %llu; restore it from a backup",
+		       (unsigned long long)has, (unsigned long long)used);
+}
+
+/* A page behind the end of the data file would kill the process when it is read (SIGBUS): as a hole it reads as zeros.
+ * Normally does nothing. */
+static int mend_length(MDB_env *env, struct err *err)
+{
+	uint64_t has = 0, used = 0, n_free = 0;
+	MDB_stat st;
 	int fd, rc = file_length(env, &fd, &has, &used);
 
-	if (rc == 0 && has < used && ftruncate(fd, (off_t)used) != 0)
-		return errno;
-	return rc;
+	if (rc == 0 && has >= used)
+		return 0;
+	if (rc == 0 && ((rc = mdb_env_stat(env, &st)) != 0 || ftruncate(fd, (off_t)used) != 0))
+		rc = rc != 0 ? rc : errno;
+	if (rc != 0)
+		return err_mdb(err, rc, "length of data.mdb");
+	rc = count_free(env, has / st.ms_psize, &n_free);
+	if (rc == 0 && n_free == used / st.ms_psize - has / st.ms_psize)
+		return 0;
+	/* as it was found, or the next look would see nothing amiss */
+	if (ftruncate(fd, (off_t)has) != 0)
+		return err_mdb(err, errno, "length of data.mdb");
+	return was_cut(has, used, err);
 }
 
 /* New directory entries are durable only when the directory is. */
@@ -121,9 +162,13 @@ int env_open(const char *dir, size_t map_max, MDB_env **ret, struct err *err)
 
 	if (rc != 0)
 		return err_mdb(err, rc, "open %s", dir);
-	if ((rc = mdb_reader_check(env, &dead)) != 0 || (rc = mend_length(env)) != 0 || (rc = sync_dir(dir)) != 0) {
+	if ((rc = mdb_reader_check(env, &dead)) != 0 || (rc = sync_dir(dir)) != 0)
+		rc = err_mdb(err, rc, "open %s", dir);
+	else if ((rc = mend_length(env, err)) != 0)
+		err_wrap(err, "%s", dir);
+	if (rc != 0) {
 		mdb_env_close(env);
-		return err_mdb(err, rc, "open %s", dir);
+		return rc;
 	}
 	*ret = env;
 	return 0;
@@ -149,8 +194,8 @@ int env_open_readonly(const char *dir, size_t map_max, MDB_env **ret, struct err
 	mdb_env_close(env);
 	if (rc != 0)
 		return err_mdb(err, rc, "open %s for reading", dir);
-	return err_set(err, E_INTERNAL, "%s/data.mdb was cut: it has %llu bytes of %llu", dir, (unsigned long long)has,
-		       (unsigned long long)used);
+	was_cut(has, used, err);
+	return err_wrap(err, "%s", dir);
 }
 
 int env_free_bytes(const char *dir, uint64_t *ret, struct err *err)

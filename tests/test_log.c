@@ -701,7 +701,10 @@ static void a_file_that_was_cut_is_refused_not_fatal(void **state)
 	close_log(w);
 	snprintf(path, sizeof(path), "%s/data.mdb", w->dir);
 	assert_int_equal(truncate(path, 4 * 4096), 0);
-	assert_int_equal(log_open(w->dir, &options, &w->log, &w->err), E_INTERNAL);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(log_open(w->dir, &options, &w->log, &w->err), E_INTERNAL);
+		assert_non_null(strstr(w->err.text, "was cut"));
+	}
 	assert_int_equal(truncate(path, 1000), 0);
 	assert_int_equal(log_open(w->dir, &options, &w->log, &w->err), E_INTERNAL);
 }
