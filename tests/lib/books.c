@@ -255,7 +255,8 @@ static void ended(struct books *b, const struct auction_ended *e)
 	struct book_auction *a = find_active(b, e->auction_id);
 
 	once(b->once, "auction closed %" PRIu64, e->auction_id);
-	must(a != NULL && e->has_winner_id == (a->leader != 0), "auction %" PRIu64 " ended without its winner",
+	/* without a leader, whose bid was retracted, an operator may still choose a bid that stands */
+	must(a != NULL && (e->has_winner_id || a->leader == 0), "auction %" PRIu64 " ended without its winner",
 	     e->auction_id);
 	if (!e->has_winner_id) {
 		*a = b->auctions[--b->n_auctions];
