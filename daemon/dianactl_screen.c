@@ -78,7 +78,7 @@ static void take_signals(void)
 static void write_all(const char *bytes, size_t len)
 {
 	fwrite(bytes, 1, len, stdout);
-	fflush(stdout);
+	dianactl_stop_flush();
 }
 
 /* Keys come one by one and are not shown; Ctrl-C and Ctrl-Z stay signals. */
@@ -151,7 +151,7 @@ bool dianactl_screen_draw(const char *frame, size_t len)
 	}
 	if (row < rows)
 		fputs("\r\n" CLEAR_REST, stdout);
-	return fflush(stdout) == 0;
+	return dianactl_stop_flush();
 }
 
 /* ---- waiting ---- */

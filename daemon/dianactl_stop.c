@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,4 +52,18 @@ bool dianactl_stop_wait(const struct dianactl *ctl, int wait_ms)
 		ready = poll(&stop, 1, wait_ms);
 	} while (ready < 0 && errno == EINTR);
 	return ready != 0;
+}
+
+bool dianactl_stop_flush(void)
+{
+	struct pollfd stop = { stop_pipe[0], POLLIN, 0 };
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	/* an error may be of an earlier write, so errno does not tell */
+	if (poll(&stop, 1, 0) > 0) {
+		__fpurge(stdout);
+		clearerr(stdout);
+	}
+	return false;
 }

@@ -13,4 +13,10 @@ int dianactl_stop_install(struct dianactl *ctl);
 /* Waits so long. True: stop now. */
 bool dianactl_stop_wait(const struct dianactl *ctl, int wait_ms);
 
+/*
+ * Whether the reader of stdout has what was printed. When a signal ended the wait for a reader that does not
+ * read, the rest is dropped, or exiting would wait again; of any other failure main tells.
+ */
+bool dianactl_stop_flush(void);
+
 #endif

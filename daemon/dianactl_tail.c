@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -87,21 +86,6 @@ static void print_event(const struct tail *t, const msgpack_object *event)
 	free(line);
 }
 
-/*
- * Whether the reader of stdout has the line. When a signal ended the wait for a reader that does not
- * read, the line is dropped, or exiting would wait again; of any other failure main tells.
- */
-static bool flush_output(void)
-{
-	if (fflush(stdout) == 0)
-		return true;
-	if (errno == EINTR) {
-		__fpurge(stdout);
-		clearerr(stdout);
-	}
-	return false;
-}
-
 /* ---- notifications ---- */
 
 static enum tail_state take_event(struct tail *t, const msgpack_object *event)
@@ -111,7 +95,7 @@ static enum tail_state take_event(struct tail *t, const msgpack_object *event)
 	if (seq != 0 && seq < t->next_seq)
 		return TAIL_GO_ON;
 	print_event(t, event);
-	if (!flush_output())
+	if (!dianactl_stop_flush())
 		return TAIL_DONE;
 	if (seq != 0)
 		t->next_seq = seq + 1;

@@ -401,7 +401,7 @@ static bool show_line(struct watch *w)
 		print_json(w, CLIENT_JSON_COMPACT);
 	else
 		print_line(w);
-	return fflush(stdout) == 0;
+	return dianactl_stop_flush();
 }
 
 static void report_change(const struct watch *w, bool was_lost)
