@@ -4,11 +4,9 @@
  * event it printed, so that what is printed has neither gap nor repeat.
  */
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "daemon/client_json.h"
 #include "daemon/client_object.h"

@@ -1,5 +1,4 @@
 #include "daemon/server.h"
-#include "daemon/backups.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/settings.h"
+#include "daemon/backups.h"
 #include "daemon/clock.h"
 #include "daemon/diag.h"
 #include "daemon/ledger.h"

@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 import tamper
-from lib import DIANACTL, NOBODY, TIMEOUT, TOP, Daemon, LedgerTest, as_user, deadline, wait_until
+from lib import DIANACTL, NOBODY, TIMEOUT, TOP, Daemon, as_user, deadline, wait_until
 
 sys.path.insert(0, os.path.join(TOP, "tests"))
 sys.path.insert(0, os.path.join(TOP, "tests", "conformance"))
@@ -21,7 +21,7 @@ import export_reader  # noqa: E402
 from test_dianactl import Terminal  # noqa: E402
 from test_full_disk import WHY_NOT, SmallDisk  # noqa: E402
 from test_replay import still  # noqa: E402
-from world import World  # noqa: E402
+from world import WorldTest  # noqa: E402
 
 DONE, REFUSED, NO_ANSWER, USAGE = 0, 1, 2, 3
 FORMS = (("a.ndjson",), ("b.ndjson.zst",), ("c.msgpack",), ("d.msgpack.zst", "--zstd=19"), ("e.ndjson", "--raw"))
@@ -44,14 +44,12 @@ def shared(there, shown):
     return there, shown
 
 
-class ExportTest(LedgerTest):
+class ExportTest(WorldTest):
     """Tests that share a ledger with events of all aggregates, and files of their own."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.world = World()
-        cls.addClassCleanup(cls.world.cleanup)
         cls.daemon = cls.world.daemon
         cls.c = cls.world.c
         cls.head = cls.c.call("server.health")["durable_seq"]

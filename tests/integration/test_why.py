@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(TOP, "tests"))
 sys.path.insert(0, os.path.join(TOP, "tests", "conformance"))
 
 import audit_verifier  # noqa: E402
-from world import OTHERS, World  # noqa: E402
+from world import OTHERS, WorldTest  # noqa: E402
 
 DONE, REFUSED, NO_LEDGER, USAGE = 0, 1, 2, 3
 
@@ -45,12 +45,10 @@ class StatementTest(LedgerTest):
         return data
 
 
-class WorldStatementTest(StatementTest):
+class WorldStatementTest(WorldTest, StatementTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.world = World()
-        cls.addClassCleanup(cls.world.cleanup)
         cls.daemon = cls.world.daemon
         cls.data = cls.daemon.data
         board = cls.world.c.pages("point.leaderboard", min=0, limit=1000)
